@@ -1,0 +1,216 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// deploy puts the version on what is left of a wave, and stops starting when more targets failed than tolerated.
+func (s *session) deploy(ctx context.Context, step core.Step) error {
+	p := s.gear.Plan
+	wave := &s.r.Waves[step.Wave]
+	failed := 0
+	for i := range wave.Targets {
+		if wave.Targets[i].State == core.TargetFailed {
+			failed++
+		}
+	}
+	return s.act(ctx, stage{
+		wave: wave.Name, targets: step.Targets, driver: s.gear.Deploy,
+		intent: core.EventDeploying, outcome: core.EventDeployed,
+		parallel: p.Deploy.Parallel.Of(len(wave.Targets), 1), timeout: p.Deploy.Timeout,
+		spare: p.Deploy.Tolerate.Of(len(wave.Targets), 0) - failed,
+	})
+}
+
+// revert puts the previous version back on targets of a wave. It goes on past failures.
+func (s *session) revert(ctx context.Context, step core.Step) error {
+	p := s.gear.Plan
+	wave := &s.r.Waves[step.Wave]
+	return s.act(ctx, stage{
+		wave: wave.Name, targets: step.Targets, driver: s.gear.Rollback, back: true,
+		intent: core.EventReverting, outcome: core.EventReverted,
+		parallel: p.Rollback.Parallel.Of(len(wave.Targets), 1), timeout: p.Rollback.Timeout,
+		spare: len(step.Targets),
+	})
+}
+
+// A stage is the same act on several targets of a wave.
+type stage struct {
+	wave            string
+	targets         []string
+	driver          core.Driver
+	back            bool
+	intent, outcome core.EventType
+	parallel        int
+	timeout         time.Duration
+	spare           int // how many may fail before no more are started
+}
+
+// A report is the outcome of one act on its way into the ledger.
+type report struct {
+	act    core.Act
+	result core.Result
+	output string
+	saved  chan struct{} // closed once the outcome is written down, or never will be
+}
+
+// act announces the acts of a stage with one write, carries them out, and writes the outcomes down as they come: all
+// that have come in while one write was under way go into the next. A worker starts its next act only once the outcome
+// of its last is in the ledger, so no act starts after the lease is lost, and a crash repeats no act that the ledger
+// knows.
+func (s *session) act(ctx context.Context, st stage) error {
+	need := max(s.Lease/2, st.timeout+time.Minute)
+	acts := s.acts(st)
+	intent := core.Event{Type: st.intent, Wave: st.wave, Targets: st.targets}
+	if err := s.write(ctx, append([]core.Event{intent}, s.lasts(need)...)...); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	pool := &pool{stage: st, acts: acts, clock: s.Clock, reports: make(chan report)}
+	pool.start(ctx)
+
+	untouched := make(map[string]bool, len(acts))
+	for _, a := range acts {
+		untouched[a.Target.Name] = true
+	}
+	var err error
+	for rep := range pool.reports {
+		batch := pool.also(rep)
+		results := make([]core.Result, len(batch))
+		for i, b := range batch {
+			results[i] = b.result
+			delete(untouched, b.result.Target)
+			s.Observer.Acted(b.act, b.result, b.output)
+		}
+		if err == nil {
+			outcome := core.Event{Type: st.outcome, Wave: st.wave, Results: results}
+			if err = s.write(ctx, append([]core.Event{outcome}, s.lasts(need)...)...); err != nil {
+				pool.halt()
+				stop() // what still runs must not go on beside the actor that took over
+			}
+		}
+		for _, b := range batch {
+			close(b.saved)
+		}
+	}
+	if err != nil || len(untouched) == 0 {
+		return err
+	}
+	return s.write(ctx, core.Event{Type: st.outcome, Wave: st.wave, Results: left(st.targets, untouched)})
+}
+
+// acts makes the acts of a stage, with the attempt that each will be.
+func (s *session) acts(st stage) []core.Act {
+	acts := make([]core.Act, len(st.targets))
+	for i, name := range st.targets {
+		t := s.r.Target(name)
+		a := core.Act{Rollout: s.r.ID, Wave: st.wave, Target: t.Target, Version: s.r.Start.Version, Previous: t.Previous, Attempt: t.Attempts + 1}
+		if st.back {
+			a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, s.r.Start.Version, max(1, t.Attempts), true
+		}
+		acts[i] = a
+	}
+	return acts
+}
+
+// left are the results of announced targets that were never started.
+func left(targets []string, untouched map[string]bool) []core.Result {
+	var results []core.Result
+	for _, name := range targets {
+		if untouched[name] {
+			results = append(results, core.Result{Target: name, Outcome: core.OutcomeUntouched})
+		}
+	}
+	return results
+}
+
+// A pool runs the acts of a stage, so many at a time. Its reports channel is closed when all workers have ended.
+type pool struct {
+	stage
+	acts    []core.Act
+	clock   core.Clock
+	reports chan report
+
+	next   atomic.Int64
+	failed atomic.Int64
+	halted atomic.Bool
+}
+
+func (p *pool) start(ctx context.Context) {
+	var workers sync.WaitGroup
+	for range max(1, min(p.parallel, len(p.acts))) {
+		workers.Go(func() { p.work(ctx) })
+	}
+	go func() {
+		workers.Wait()
+		close(p.reports)
+	}()
+}
+
+func (p *pool) halt() { p.halted.Store(true) }
+
+func (p *pool) work(ctx context.Context) {
+	for ctx.Err() == nil && !p.halted.Load() && p.failed.Load() <= int64(p.spare) {
+		i := int(p.next.Add(1)) - 1
+		if i >= len(p.acts) {
+			return
+		}
+		rep := p.do(ctx, p.acts[i])
+		if rep.result.Outcome == core.OutcomeFailed {
+			p.failed.Add(1)
+		}
+		p.reports <- rep
+		<-rep.saved
+	}
+}
+
+// do carries out one act.
+func (p *pool) do(ctx context.Context, a core.Act) report {
+	began := p.clock.Now()
+	output, err := p.driver.Deploy(ctx, a)
+	result := core.Result{Target: a.Target.Name, Outcome: core.OutcomeDone, Took: p.clock.Now().Sub(began)}
+	if err != nil {
+		result.Outcome, result.Error, result.Tail = core.OutcomeFailed, err.Error(), tail(output)
+		if ctx.Err() != nil {
+			result.Outcome = core.OutcomeCut
+		}
+	}
+	return report{act: a, result: result, output: output, saved: make(chan struct{})}
+}
+
+// also collects the reports that are waiting beside one.
+func (p *pool) also(first report) []report {
+	batch := []report{first}
+	for {
+		select {
+		case rep, open := <-p.reports:
+			if !open {
+				return batch
+			}
+			batch = append(batch, rep)
+		default:
+			return batch
+		}
+	}
+}
+
+// tail keeps the last lines of an output, at most 2 KiB, for the ledger.
+func tail(output string) string {
+	const most = 2 << 10
+	if len(output) <= most {
+		return output
+	}
+	cut := output[len(output)-most:]
+	for i := range len(cut) {
+		if cut[i] == '\n' {
+			return cut[i+1:]
+		}
+	}
+	return cut
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A lookout is the looks of one bake, or of one verification.
+type lookout struct {
+	looker core.Looker
+	wave   int
+	since  time.Time
+	back   bool
+	seen   core.Evidence
+}
+
+func (l *lookout) close() {
+	if l.looker != nil {
+		l.looker.Close()
+	}
+	*l = lookout{}
+}
+
+// prepare opens the checks of the bake that the rollout is in, and closes those of the one before. Evidence never
+// outlives its bake: a fresh bake starts with none.
+func (s *session) prepare(ctx context.Context) error {
+	wave := &s.r.Waves[s.r.Wave]
+	baking := s.r.State == core.StateBaking && wave.State == core.WaveBaking
+	verifying := s.r.State == core.StateRollingBack && s.verifies()
+	if !baking && !verifying {
+		s.bake.close()
+		return nil
+	}
+	since := wave.Since
+	if verifying {
+		since = s.r.Restored
+	}
+	if l := &s.bake; l.looker != nil && l.wave == s.r.Wave && l.since.Equal(since) && l.back == verifying {
+		return nil
+	}
+	s.bake.close()
+	asked := s.asked(wave.Name, since, s.gear.Plan.Waves[wave.Rule].Bake)
+	for i := range s.r.Waves {
+		for _, t := range s.r.Waves[i].Targets {
+			if baking && i == s.r.Wave && t.State == core.TargetDeployed || verifying && t.InScope {
+				asked.Targets = append(asked.Targets, t.Target)
+			}
+		}
+	}
+	if verifying {
+		asked.Version, asked.Previous = asked.Previous, asked.Version
+	}
+	looker, err := s.gear.Checks.Open(ctx, asked)
+	if err != nil {
+		return fmt.Errorf("the checks of wave %s could not be opened: %w", wave.Name, err)
+	}
+	s.bake = lookout{looker: looker, wave: s.r.Wave, since: since, back: verifying, seen: core.Evidence{First: firstLook(looker)}}
+	return nil
+}
+
+// verifies reports whether the rollback is done but for asking the checks whether they have recovered.
+func (s *session) verifies() bool {
+	if s.gear.Plan.Rollback.Verify == 0 || s.r.Verified != nil || s.r.Restored.IsZero() {
+		return false
+	}
+	return !slices.ContainsFunc(s.r.Waves, func(w core.Wave) bool {
+		return slices.ContainsFunc(w.Targets, func(t core.TargetRecord) bool { return t.InScope && t.State != core.TargetRolledBack })
+	})
+}
+
+func (s *session) asked(wave string, since time.Time, bake core.Bake) core.Asked {
+	return core.Asked{Rollout: s.r.ID, Wave: wave, Version: s.r.Start.Version, Previous: s.r.Start.Previous, Since: since, Bake: bake}
+}
+
+func firstLook(l core.Looker) time.Time {
+	if d, ok := l.(core.Delayed); ok {
+		return d.FirstLook()
+	}
+	return time.Time{}
+}
+
+// precheck asks every check about every target before anything is touched.
+func (s *session) precheck(ctx context.Context) error {
+	now := s.Clock.Now()
+	asked := s.asked("", now, s.gear.Plan.Waves[0].Bake)
+	for _, w := range s.r.Waves {
+		for _, t := range w.Targets {
+			asked.Targets = append(asked.Targets, t.Target)
+		}
+	}
+	looker, err := s.gear.Checks.Open(ctx, asked)
+	if err != nil {
+		return fmt.Errorf("the checks could not be opened: %w", err)
+	}
+	defer looker.Close()
+	if first := firstLook(looker); first.After(now) {
+		if err := s.wait(ctx, first); err != nil {
+			return err
+		}
+	}
+	seen := looker.Look(ctx, s.Clock.Now())
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.write(ctx, core.Event{Type: core.EventPrechecked, Verdicts: seen.Verdicts})
+}
+
+// look asks every check once. A look is written down when it says something new, or when the lease is due anyway.
+func (s *session) look(ctx context.Context, at time.Time) error {
+	l := &s.bake
+	if l.looker == nil {
+		return errors.New("a look without a bake")
+	}
+	first := l.seen.First
+	seen := l.looker.Look(ctx, at)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	seen.First, seen.At = first, at
+	news := !sameKinds(l.seen.Verdicts, seen.Verdicts)
+	l.seen = seen
+	s.Observer.Looked(s.r, seen, at.Add(s.gear.Plan.Waves[s.r.Waves[s.r.Wave].Rule].Bake.Every))
+	renew := s.lasts(s.Lease / 2)
+	if !news && renew == nil {
+		return nil
+	}
+	looked := core.Event{Type: core.EventLooked, Wave: s.r.Waves[s.r.Wave].Name, Verdicts: seen.Verdicts, Due: &at}
+	return s.write(ctx, append([]core.Event{looked}, renew...)...)
+}
+
+func sameKinds(a, b []core.Verdict) bool {
+	return slices.EqualFunc(a, b, func(x, y core.Verdict) bool { return x.Check == y.Check && x.Verdict == y.Verdict })
+}
+
+// wait lets time pass, and renews the lease on the way.
+func (s *session) wait(ctx context.Context, until time.Time) error {
+	for {
+		if renew := s.lasts(s.Lease / 2); renew != nil {
+			if err := s.write(ctx, renew...); err != nil {
+				return err
+			}
+		}
+		wake := s.r.Lease.Until.Add(-s.Lease / 2)
+		if !wake.Before(until) {
+			return s.Clock.Wait(ctx, until)
+		}
+		if err := s.Clock.Wait(ctx, wake); err != nil {
+			return err
+		}
+	}
+}

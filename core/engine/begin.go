@@ -1,0 +1,197 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// Blocked says that the line cannot be worked on now.
+type Blocked struct{ Reason string }
+
+func (b Blocked) Error() string { return b.Reason }
+
+// Refused says that the request is wrong, whatever the state of the line.
+type Refused struct{ Reason string }
+
+func (r Refused) Error() string { return r.Reason }
+
+// Already says that there is nothing to do.
+type Already struct {
+	Rollout *core.Rollout
+}
+
+func (a Already) Error() string {
+	return fmt.Sprintf("Version %s is already out on %s (rollout %s). Nothing to do.", a.Rollout.Start.Version, a.Rollout.Line, a.Rollout.ID)
+}
+
+// begin starts a rollout or takes over the unfinished one. When two processes begin at once, one of them sees the
+// conflict and looks again.
+func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
+	for {
+		r, err := e.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		var s *session
+		if r.State == "" || r.State.Over() {
+			s, err = e.start(ctx, r, req)
+		} else {
+			s, err = e.join(ctx, r, req)
+		}
+		if errors.Is(err, core.ErrConflict) {
+			continue
+		}
+		return s, err
+	}
+}
+
+// load reads the newest rollout of the line.
+func (e *Engine) load(ctx context.Context) (*core.Rollout, error) {
+	events, err := e.Ledger.Read(ctx, e.Line)
+	if err != nil {
+		return nil, err
+	}
+	return core.Replay(e.Line, events)
+}
+
+// start writes a new rollout down. Nothing has been touched yet.
+func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*session, error) {
+	if last.State == core.StateSucceeded && last.Start.Version == req.Version {
+		return nil, Already{Rollout: last}
+	}
+	gear, err := e.Equip(req.PlanFile, req.PlanText)
+	if err != nil {
+		return nil, err
+	}
+	previous := cmp.Or(req.Previous, last.LastGood())
+	if req.FirstRelease {
+		if previous != "" {
+			return nil, Refused{Reason: fmt.Sprintf("This is not the first release on %s: version %s is known. Leave --first-release out.", e.Line, previous)}
+		}
+	}
+	waves, err := req.Waves(ctx, previous)
+	if err != nil {
+		return nil, err
+	}
+	if err := mayRollBack(gear.Plan, waves, previous, req.FirstRelease); err != nil {
+		return nil, err
+	}
+	now := e.Clock.Now()
+	number := last.Start.Number + 1
+	ev := core.Event{
+		Seq: last.Seq + 1, At: now, Type: core.EventStarted, Actor: e.Actor.ID,
+		Rollout: fmt.Sprintf("%s-%s-%d", e.Line.Service, e.Line.Environment, number),
+		Lease:   &core.Lease{Holder: e.Actor, Until: now.Add(e.Lease)},
+		Start: &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
+			Waves: waves, By: e.Actor},
+	}
+	s := e.session(&core.Rollout{Line: e.Line, Seq: last.Seq}, gear)
+	return s, s.commit(ctx, []core.Event{ev})
+}
+
+// mayRollBack refuses a plan that would roll back where nobody knows to what.
+func mayRollBack(p *core.Plan, waves []core.StartWave, previous string, first bool) error {
+	if first || previous != "" || len(p.Rollback.When) == 0 {
+		return nil
+	}
+	var unknown []string
+	for _, w := range waves {
+		for _, t := range w.Targets {
+			if t.Previous == "" {
+				unknown = append(unknown, t.Name)
+			}
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return Refused{Reason: fmt.Sprintf("Nobody knows which version %s runs, so there is nothing to roll back to. "+
+		"Pass --previous VERSION, add current: {run: ...} to the plan, or pass --first-release if there is none.", strings.Join(short(unknown), ", "))}
+}
+
+// short names a few and counts the rest.
+func short(names []string) []string {
+	const most = 3
+	if len(names) <= most {
+		return names
+	}
+	return append(names[:most:most], fmt.Sprintf("%d more", len(names)-most))
+}
+
+// join goes on with an unfinished rollout of the same version.
+func (e *Engine) join(ctx context.Context, r *core.Rollout, req Request) (*session, error) {
+	if r.Start.Version != req.Version {
+		return nil, Blocked{Reason: fmt.Sprintf("%s is busy: rollout %s of version %s is %s. %s Finish it first: run version %s again to go on, "+
+			"or use breakwater rollback or breakwater abort.", e.Line, r.ID, r.Start.Version, r.State, r.Reason, r.Start.Version)}
+	}
+	return e.claim(ctx, r)
+}
+
+// takeOver takes the lease of the line's unfinished rollout for an override.
+func (e *Engine) takeOver(ctx context.Context, verb string) (*session, error) {
+	for {
+		r, err := e.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if r.State == "" || r.State.Over() {
+			return nil, Refused{Reason: fmt.Sprintf("No rollout on %s is unfinished, so there is none to be %s.", e.Line, verb)}
+		}
+		s, err := e.claimOnly(ctx, r)
+		if errors.Is(err, core.ErrConflict) {
+			continue
+		}
+		return s, err
+	}
+}
+
+// claim takes the lease, and wakes a rollout that rests.
+func (e *Engine) claim(ctx context.Context, r *core.Rollout) (*session, error) {
+	var wake []core.Event
+	if r.State.Resting() {
+		wake = []core.Event{{Type: core.EventResumed, Reason: fmt.Sprintf("%s resumed it; it was %s. %s", who(e.Actor), r.State, r.Reason)}}
+	}
+	return e.claimOnly(ctx, r, wake...)
+}
+
+func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, more ...core.Event) (*session, error) {
+	now := e.Clock.Now()
+	if !r.Lease.YieldsTo(e.Actor, now, e.Dead) {
+		return nil, Blocked{Reason: fmt.Sprintf("%s is held by %s until %s (rollout %s, %s). Wait for it, or cancel that job; "+
+			"a later attempt of the same CI run takes over at once.", e.Line, who(r.Lease.Holder), r.Lease.Until.UTC().Format(time.RFC3339), r.ID, r.State)}
+	}
+	gear, err := e.Equip(r.Start.PlanFile, r.Start.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("rollout %s goes on with the plan that it started with, which does not load: %w", r.ID, err)
+	}
+	s := e.session(r, gear)
+	events := append([]core.Event{{Type: core.EventClaimed, Lease: &core.Lease{Holder: e.Actor, Until: now.Add(e.Lease)}}}, more...)
+	for i := range events {
+		events[i] = s.stamp(events[i], r.Seq+int64(i)+1)
+	}
+	return s, s.commit(ctx, events)
+}
+
+func (e *Engine) session(r *core.Rollout, gear Gear) *session {
+	return &session{Engine: e, gear: gear, journal: &journal{
+		r: r, ledger: e.Ledger, clock: e.Clock, actor: e.Actor, observer: e.Observer, lastWords: e.LastWords}}
+}
+
+// who names an actor for people.
+func who(a core.Actor) string {
+	name := cmp.Or(a.Name, "someone")
+	switch {
+	case a.URL != "":
+		return fmt.Sprintf("%s (%s)", name, a.URL)
+	case a.Host != "":
+		return fmt.Sprintf("%s (process %d on %s)", name, a.PID, a.Host)
+	default:
+		return name
+	}
+}

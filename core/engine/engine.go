@@ -1,0 +1,184 @@
+// Package engine carries a rollout out: it asks [core.Next] what to do, writes down what it is about to do, does it,
+// and writes down how it ended. It may die at any line; the next process loads the record and goes on.
+//
+// All decisions are in package core. Here is only the loop, the fence that keeps a process that lost its lease from
+// acting, and the worker pool that acts on targets.
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// An Engine runs the rollouts of one line.
+type Engine struct {
+	Line     core.Line
+	Ledger   core.Ledger
+	Clock    core.Clock
+	Actor    core.Actor
+	Observer core.Observer
+
+	// Equip builds what a plan needs. The plan is the one that the rollout started with, which is not always the one
+	// in the working tree.
+	Equip func(planFile, planText string) (Gear, error)
+
+	// Dead reports that the process of a lease's holder is known to be gone.
+	Dead func(core.Actor) bool
+
+	// Lease is how long a lease lasts without being renewed. An act may take longer: then the lease covers it.
+	Lease time.Duration
+
+	// LastWords is how long the last writes may take once ctx has ended.
+	LastWords time.Duration
+}
+
+// Gear is what a plan needs to be carried out.
+type Gear struct {
+	Plan     *core.Plan
+	Deploy   core.Driver
+	Rollback core.Driver
+	Checks   core.Asker
+}
+
+// A Request asks for one version to go out.
+type Request struct {
+	Version      string
+	Previous     string // empty: the ledger's last good version
+	FirstRelease bool   // there is no previous version
+	PlanFile     string
+	PlanText     string
+
+	// Waves cuts the targets into waves. It is called only if a new rollout starts. Where previous is empty it may
+	// fill in what each target runs now.
+	Waves func(ctx context.Context, previous string) ([]core.StartWave, error)
+}
+
+// Run takes a version as far as it goes: it starts a rollout, or goes on with the unfinished one of the same version.
+// The rollout that it returns is as the ledger has it. The error is a [Blocked], a [Refused], a [Lost], or what kept
+// the engine from going on; a rollout that was halted or rolled back is not an error.
+func (e *Engine) Run(ctx context.Context, req Request) (*core.Rollout, error) {
+	s, err := e.begin(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return s.run(ctx)
+}
+
+// RollBack puts the previous version back because a human asks for it. A rollback that has begun goes on.
+func (e *Engine) RollBack(ctx context.Context, reason string) (*core.Rollout, error) {
+	s, err := e.takeOver(ctx, "rolled back")
+	if err != nil {
+		return nil, err
+	}
+	if s.r.State != core.StateRollingBack {
+		step := core.RollBack(s.gear.Plan, s.r, reason)
+		if step.Do != core.DoRollBack {
+			s.release(ctx)
+			return nil, Refused{Reason: step.Reason}
+		}
+		by := core.Override{Kind: "rollback", Reason: reason, By: e.Actor}
+		if err := s.write(ctx, core.Event{Type: core.EventRollingBack, Targets: step.Targets, Cause: step.Cause,
+			Reason: fmt.Sprintf("%s asked for it: %s", who(e.Actor), reason), Override: &by}); err != nil {
+			return nil, err
+		}
+	}
+	return s.run(ctx)
+}
+
+// Abort ends a rollout and keeps what is out, because a human asks for it.
+func (e *Engine) Abort(ctx context.Context, reason string) (*core.Rollout, error) {
+	s, err := e.takeOver(ctx, "aborted")
+	if err != nil {
+		return nil, err
+	}
+	if s.r.State == core.StateRollingBack {
+		s.release(ctx)
+		return nil, Refused{Reason: fmt.Sprintf("Rollout %s is being rolled back, and a rollback is never cut short. Run it again to finish it.", s.r.ID)}
+	}
+	by := core.Override{Kind: "abort", Reason: reason, By: e.Actor}
+	err = s.write(ctx, core.Event{Type: core.EventEnded, State: core.StateAborted, Override: &by,
+		Reason: fmt.Sprintf("%s aborted it: %s", who(e.Actor), reason)})
+	return s.r, err
+}
+
+// A session is one process at work on one rollout.
+type session struct {
+	*Engine
+	*journal
+	gear Gear
+	bake lookout
+}
+
+// run takes one step after the other until the rollout rests.
+func (s *session) run(ctx context.Context) (*core.Rollout, error) {
+	defer s.bake.close()
+	for {
+		if ctx.Err() != nil {
+			return s.r, s.interrupted(ctx)
+		}
+		if err := s.prepare(ctx); err != nil {
+			return s.r, err
+		}
+		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), s.bake.seen)
+		if step.Do == core.DoNothing {
+			return s.r, nil
+		}
+		if err := s.carryOut(ctx, step); err != nil && ctx.Err() == nil {
+			return s.r, err
+		}
+	}
+}
+
+// carryOut does one step. An intent is in the ledger before the act that it announces.
+func (s *session) carryOut(ctx context.Context, step core.Step) error {
+	wave := s.r.Waves[step.Wave].Name
+	verdicts := s.bake.seen.Verdicts
+	switch step.Do {
+	case core.DoPrecheck:
+		return s.precheck(ctx)
+	case core.DoDeploy:
+		return s.deploy(ctx, step)
+	case core.DoBake:
+		return s.write(ctx, core.Event{Type: core.EventBaking, Wave: wave})
+	case core.DoLook:
+		return s.look(ctx, step.At)
+	case core.DoWait:
+		return s.wait(ctx, step.At)
+	case core.DoPass:
+		return s.write(ctx, core.Event{Type: core.EventPassed, Wave: wave, Verdicts: verdicts, Reason: step.Reason})
+	case core.DoHalt:
+		return s.write(ctx, core.Event{Type: core.EventHalted, Wave: wave, Cause: step.Cause, Reason: step.Reason, Verdicts: verdicts})
+	case core.DoRollBack:
+		return s.write(ctx, core.Event{Type: core.EventRollingBack, Targets: step.Targets, Cause: step.Cause, Reason: step.Reason, Verdicts: verdicts})
+	case core.DoRevert:
+		return s.revert(ctx, step)
+	case core.DoVerify:
+		return s.write(ctx, core.Event{Type: core.EventVerified, Verdicts: verdicts})
+	case core.DoEnd:
+		return s.write(ctx, core.Event{Type: core.EventEnded, State: step.State, Reason: step.Reason})
+	default:
+		return fmt.Errorf("the engine does not know how to %q", step.Do)
+	}
+}
+
+// interrupted leaves the rollout so that a re-run goes on with it. A rollback stays one: it is finished first.
+func (s *session) interrupted(ctx context.Context) error {
+	if s.r.State.Resting() {
+		return nil
+	}
+	if s.r.State == core.StateRollingBack {
+		return s.write(ctx, core.Event{Type: core.EventReleased})
+	}
+	return s.write(ctx, core.Event{
+		Type: core.EventHalted, Wave: s.r.Waves[s.r.Wave].Name, Cause: core.CauseInterrupted, Verdicts: s.bake.seen.Verdicts,
+		Reason: fmt.Sprintf("The job was cancelled while the rollout was %s.", s.r.State),
+	})
+}
+
+// release gives the lease back when nothing was done with it. A lease that cannot be given back runs out by itself.
+func (s *session) release(ctx context.Context) {
+	_ = s.write(ctx, core.Event{Type: core.EventReleased})
+}

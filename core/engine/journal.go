@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// Lost says that another actor took the line over. Nothing was done or written since.
+type Lost struct{ Holder core.Actor }
+
+func (l Lost) Error() string {
+	return fmt.Sprintf("Another process took the rollout over: %s. This one did nothing more and stops.", who(l.Holder))
+}
+
+// A journal writes one rollout down, and is the fence: once another actor has taken the line over, every write fails.
+// It is not safe for concurrent use.
+type journal struct {
+	r         *core.Rollout
+	ledger    core.Ledger
+	clock     core.Clock
+	actor     core.Actor
+	observer  core.Observer
+	lastWords time.Duration
+	broken    error // why nothing more may be done
+}
+
+// tries is how often a write is tried whose outcome is not known. The ledgers try again by themselves as well, where
+// that makes sense for them.
+const tries = 4
+
+// write appends events. It returns only once they are in the ledger, or will never be.
+func (j *journal) write(ctx context.Context, events ...core.Event) error {
+	if j.broken != nil {
+		return j.broken
+	}
+	ctx, cancel := j.outlive(ctx)
+	defer cancel()
+	for {
+		stamped := make([]core.Event, len(events))
+		for i, e := range events {
+			stamped[i] = j.stamp(e, j.r.Seq+int64(i)+1)
+		}
+		err := j.commit(ctx, stamped)
+		if !errors.Is(err, core.ErrConflict) {
+			j.broken = err
+			return err
+		}
+		if err := j.reload(ctx); err != nil {
+			j.broken = err
+			return err
+		}
+	}
+}
+
+// outlive gives the writes of a cancelled job a little longer than the job.
+func (j *journal) outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() != nil {
+		return context.WithTimeout(context.WithoutCancel(ctx), j.lastWords)
+	}
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(j.lastWords, cancel) })
+	return out, func() { stop(); cancel() }
+}
+
+func (j *journal) stamp(e core.Event, seq int64) core.Event {
+	e.Seq, e.At, e.Rollout, e.Actor = seq, j.clock.Now(), j.r.ID, j.actor.ID
+	return e
+}
+
+// commit appends stamped events and applies them. An error whose outcome is open is settled by reading. What the state
+// machine refuses never reaches the ledger: the first event of a batch is the one that can be refused, what comes with
+// it renews or resumes.
+func (j *journal) commit(ctx context.Context, events []core.Event) error {
+	after := events[0].Seq - 1
+	if err := j.r.Fits(events[0]); err != nil {
+		return err
+	}
+	err := j.ledger.Append(ctx, j.r.Line, after, events)
+	for try := 1; err != nil; try++ {
+		if !errors.Is(err, core.ErrConflict) && try == tries {
+			return fmt.Errorf("the ledger could not be written: %w", err)
+		}
+		there, readErr := j.settled(ctx, after, events)
+		switch {
+		case there:
+			err = nil
+			continue
+		case readErr == nil && errors.Is(err, core.ErrConflict):
+			return core.ErrConflict
+		case readErr != nil && try == tries:
+			return fmt.Errorf("the ledger could not be written: %w", errors.Join(err, readErr))
+		}
+		if waitErr := j.clock.Wait(ctx, j.clock.Now().Add(time.Duration(try)*200*time.Millisecond)); waitErr != nil {
+			return fmt.Errorf("the ledger could not be written: %w", err)
+		}
+		err = j.ledger.Append(ctx, j.r.Line, after, events)
+	}
+	for _, e := range events {
+		if err := j.r.Apply(e); err != nil {
+			return err
+		}
+		j.observer.Recorded(j.r, e)
+	}
+	return nil
+}
+
+// settled reports whether events whose write failed are in the ledger all the same.
+func (j *journal) settled(ctx context.Context, after int64, events []core.Event) (bool, error) {
+	have, err := j.ledger.Read(ctx, j.r.Line)
+	if err != nil {
+		return false, err
+	}
+	for _, h := range have {
+		if h.Seq == after+1 {
+			return h.Actor == j.actor.ID && h.Type == events[0].Type && h.At.Equal(events[0].At), nil
+		}
+	}
+	return false, nil
+}
+
+// reload reads the rollout again after a conflict. It goes on only if this actor still holds the lease: then somebody
+// wrote something that does not take the line away.
+func (j *journal) reload(ctx context.Context) error {
+	have, err := j.ledger.Read(ctx, j.r.Line)
+	if err != nil {
+		return err
+	}
+	r, err := core.Replay(j.r.Line, have)
+	if err != nil {
+		return err
+	}
+	if r.ID != j.r.ID || r.Lease.Holder.ID != j.actor.ID {
+		return Lost{Holder: r.Lease.Holder}
+	}
+	*j.r = *r
+	return nil
+}
+
+// lasts makes sure that the lease lasts for at least need from now. It returns the event that renews it, if one is due;
+// the event is to be written together with others.
+func (j *journal) lasts(need time.Duration) []core.Event {
+	now := j.clock.Now()
+	if j.r.Lease.Until.After(now.Add(need)) {
+		return nil
+	}
+	return []core.Event{{Type: core.EventRenewed, Lease: &core.Lease{Holder: j.actor, Until: now.Add(2 * need)}}}
+}

@@ -1,0 +1,154 @@
+package core
+
+import "time"
+
+// EventType names what happened.
+type EventType string
+
+// The events of a rollout. Those marked intent are written before the act.
+const (
+	EventStarted     EventType = "started"      // the rollout exists; nothing has been touched
+	EventClaimed     EventType = "claimed"      // an actor took the lease
+	EventRenewed     EventType = "renewed"      // the actor that holds the lease goes on holding it
+	EventReleased    EventType = "released"     // the actor gave the lease back
+	EventPrechecked  EventType = "prechecked"   // the checks were asked before the first wave
+	EventDeploying   EventType = "deploying"    // intent: these targets of a wave get the new version
+	EventDeployed    EventType = "deployed"     // outcomes of some of them
+	EventBaking      EventType = "baking"       // the wave is out; its bake starts
+	EventLooked      EventType = "looked"       // verdicts that differ from those before
+	EventPassed      EventType = "passed"       // the wave has passed its bake
+	EventHalted      EventType = "halted"       // nothing more is done until a human re-runs
+	EventResumed     EventType = "resumed"      // a human re-ran
+	EventRollingBack EventType = "rolling-back" // decision: these targets go back
+	EventReverting   EventType = "reverting"    // intent: these targets of a wave get the previous version
+	EventReverted    EventType = "reverted"     // outcomes of some of them
+	EventVerified    EventType = "verified"     // the checks were asked after the rollback
+	EventEnded       EventType = "ended"        // nothing is left to do
+)
+
+// EventTypes lists every event in the order in which a rollout can first meet it.
+var EventTypes = []EventType{
+	EventStarted, EventClaimed, EventRenewed, EventReleased, EventPrechecked, EventDeploying, EventDeployed, EventBaking,
+	EventLooked, EventPassed, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
+}
+
+// An Event is one line of a ledger. Which of the optional fields are set depends on the type.
+type Event struct {
+	Seq     int64     `json:"seq"` // 1 for the first event of a line, then without gaps
+	At      time.Time `json:"at"`
+	Type    EventType `json:"type"`
+	Rollout string    `json:"rollout"`
+	Actor   string    `json:"actor"` // [Actor.ID] of the writer
+
+	Start    *Start     `json:"start,omitempty"`    // started
+	Lease    *Lease     `json:"lease,omitempty"`    // started, claimed, renewed
+	Wave     string     `json:"wave,omitempty"`     // deploying to looked, passed, halted, reverting, reverted
+	Targets  []string   `json:"targets,omitempty"`  // deploying, rolling-back, reverting
+	Results  []Result   `json:"results,omitempty"`  // deployed, reverted
+	Verdicts []Verdict  `json:"verdicts,omitempty"` // prechecked, looked, passed, halted, rolling-back, verified
+	State    State      `json:"state,omitempty"`    // ended
+	Cause    Cause      `json:"cause,omitempty"`    // halted, rolling-back
+	Reason   string     `json:"reason,omitempty"`   // one sentence for people
+	Override *Override  `json:"override,omitempty"` // rolling-back, ended: a human asked for it
+	Due      *time.Time `json:"due,omitempty"`      // looked: the instant that the verdicts are about
+}
+
+// Start is what a rollout is: everything that a later job needs to go on with it.
+type Start struct {
+	Number   int         `json:"number"` // counts the rollouts of a line from 1
+	Version  string      `json:"version"`
+	Previous string      `json:"previous,omitempty"` // last good version; empty on a first release
+	Plan     string      `json:"plan"`               // the YAML as written, before ${...} is filled in
+	PlanFile string      `json:"plan_file"`
+	Waves    []StartWave `json:"waves"`
+	By       Actor       `json:"by"`
+}
+
+// A StartWave is one wave as it was cut when the rollout started.
+type StartWave struct {
+	Name    string        `json:"name"`
+	Rule    int           `json:"rule"` // index into [Plan.Waves]
+	Targets []StartTarget `json:"targets"`
+}
+
+// A StartTarget is a target with the version that it ran when the rollout started.
+type StartTarget struct {
+	Target
+	Previous string `json:"previous,omitempty"` // empty: as the rollout's
+}
+
+// Outcome is how an act on a target ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeDone      Outcome = "done"
+	OutcomeFailed    Outcome = "failed"
+	OutcomeCut       Outcome = "cut"       // stopped half-way: what the target runs is not known
+	OutcomeUntouched Outcome = "untouched" // announced, but never started
+)
+
+// A Result is how an act on one target ended.
+type Result struct {
+	Target  string        `json:"target"`
+	Outcome Outcome       `json:"outcome"`
+	Error   string        `json:"error,omitempty"`
+	Tail    string        `json:"tail,omitempty"` // last lines of its output, when it failed
+	Took    time.Duration `json:"took,omitempty"` // nanoseconds
+}
+
+// Cause is why a rollout halted or goes back. It decides what a resumed rollout keeps.
+type Cause string
+
+// The causes.
+const (
+	CauseDeploy       Cause = "deploy"       // more targets failed than the plan tolerates
+	CauseCheck        Cause = "check"        // a check failed
+	CauseInconclusive Cause = "inconclusive" // the bake reached max without an answer
+	CauseUnasked      Cause = "unasked"      // a source could not be asked
+	CausePrecheck     Cause = "precheck"     // a check failed before the first wave
+	CauseInterrupted  Cause = "interrupted"  // the job was cancelled
+	CauseOverride     Cause = "override"     // a human asked for it
+)
+
+// An Override is something a human did to a rollout. It always has a reason.
+type Override struct {
+	Kind   string `json:"kind"` // rollback or abort
+	Reason string `json:"reason"`
+	By     Actor  `json:"by"`
+}
+
+// An Actor is one process that works on a rollout.
+type Actor struct {
+	ID      string `json:"id"`                // unique for each process
+	Name    string `json:"name,omitempty"`    // the person or bot who started it
+	Run     string `json:"run,omitempty"`     // id of the CI run; empty outside CI
+	Attempt int    `json:"attempt,omitempty"` // of the CI run, from 1
+	URL     string `json:"url,omitempty"`     // of the CI run
+	Host    string `json:"host,omitempty"`
+	PID     int    `json:"pid,omitempty"`
+	Birth   string `json:"birth,omitempty"` // when the process started, in the host's own terms: tells a reused PID
+}
+
+// A Lease says who may act on a line, and until when if it is not renewed.
+type Lease struct {
+	Holder Actor     `json:"holder"`
+	Until  time.Time `json:"until"`
+}
+
+// YieldsTo reports whether an actor may take the lease at now. dead reports that a holder's process is known to be
+// gone. A later attempt of the same CI run takes over at once: the CI system starts it only when the earlier one is
+// over, whatever is left of it.
+func (l Lease) YieldsTo(a Actor, now time.Time, dead func(Actor) bool) bool {
+	h := l.Holder
+	switch {
+	case h.ID == "" || h.ID == a.ID:
+		return true
+	case h.Run != "" && h.Run == a.Run && a.Attempt > h.Attempt:
+		return true
+	case !now.Before(l.Until):
+		return true
+	default:
+		return dead(h)
+	}
+}

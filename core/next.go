@@ -1,0 +1,333 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Verb is what to do next.
+type Verb string
+
+// The verbs of a [Step].
+const (
+	DoPrecheck Verb = "precheck" // ask every check before the first wave
+	DoDeploy   Verb = "deploy"   // put the version on Targets of Wave
+	DoBake     Verb = "bake"     // start the bake of Wave
+	DoLook     Verb = "look"     // ask every check what was true at At
+	DoWait     Verb = "wait"     // nothing to do before At
+	DoPass     Verb = "pass"     // Wave has passed its bake
+	DoHalt     Verb = "halt"     // stop and keep what is out
+	DoRollBack Verb = "rollback" // decide that Targets go back
+	DoRevert   Verb = "revert"   // put the previous version back on Targets of Wave
+	DoVerify   Verb = "verify"   // ask the checks whether they have recovered
+	DoEnd      Verb = "end"      // the rollout is over, as State
+	DoNothing  Verb = "nothing"  // the rollout rests
+)
+
+// A Step is what to do next, and why.
+type Step struct {
+	Do      Verb
+	Wave    int
+	Targets []string
+	At      time.Time // look and wait: the instant
+	State   State     // end: as what
+	Cause   Cause
+	Reason  string
+}
+
+// Next says what to do now. It is pure: the same plan, record, instant and evidence always give the same step. The
+// evidence is that of the bake, or of the verification, that the rollout is in; zero if nobody has looked yet.
+func Next(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
+	switch r.State {
+	case StatePending:
+		if p.Precheck && len(p.Checks) > 0 && r.Precheck == nil {
+			return Step{Do: DoPrecheck}
+		}
+		if step, stop := afterPrecheck(p, r); stop {
+			return step
+		}
+		return nextDeploy(p, r)
+	case StateDeploying:
+		return nextDeploy(p, r)
+	case StateBaking:
+		return nextInBake(p, r, now, seen)
+	case StateRollingBack:
+		return nextInRollback(p, r, now, seen)
+	default:
+		return Step{Do: DoNothing}
+	}
+}
+
+// afterPrecheck stops a rollout whose checks fail before anything was touched. Too little data is no reason: a first
+// release has none.
+func afterPrecheck(p *Plan, r *Rollout) (Step, bool) {
+	for _, v := range r.Precheck {
+		c := p.Check(v.Check)
+		if c == nil || v.Shadow || c.React.To(v.Verdict) == ReactNotify {
+			continue
+		}
+		switch v.Verdict {
+		case Fail:
+			return Step{Do: DoHalt, Cause: CausePrecheck, Reason: "Already broken before us: " + said(v) + " No target was touched."}, true
+		case Error:
+			return Step{Do: DoHalt, Cause: CauseUnasked, Reason: "Before the first wave nobody could be asked: " + said(v) + " No target was touched."}, true
+		}
+	}
+	return Step{}, false
+}
+
+// nextDeploy deploys what is left of the wave. A wave with more failed targets than tolerated stops.
+func nextDeploy(p *Plan, r *Rollout) Step {
+	w := &r.Waves[r.Wave]
+	var todo, failed []string
+	for i := range w.Targets {
+		switch t := &w.Targets[i]; {
+		case t.State == TargetFailed:
+			failed = append(failed, t.Name)
+		case t.State != TargetDeployed:
+			todo = append(todo, t.Name)
+		}
+	}
+	if len(failed) > p.Deploy.Tolerate.Of(len(w.Targets), 0) {
+		reason := fmt.Sprintf("The deploy failed on %s of wave %s.", listed(failed), w.Name)
+		if slices.Contains(p.Rollback.When, TriggerDeploy) {
+			return rollBack(p, r, CauseDeploy, reason)
+		}
+		return Step{Do: DoHalt, Wave: r.Wave, Cause: CauseDeploy, Reason: reason}
+	}
+	if len(todo) > 0 {
+		return Step{Do: DoDeploy, Wave: r.Wave, Targets: todo}
+	}
+	return Step{Do: DoBake, Wave: r.Wave}
+}
+
+// nextInBake goes through the looks of a bake in order, so that what happened while nobody was looking is judged
+// before anything is decided.
+func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
+	w := &r.Waves[r.Wave]
+	if w.State == WavePassed {
+		return Step{Do: DoEnd, State: StateSucceeded, Reason: success(r)}
+	}
+	bake := p.Waves[w.Rule].Bake
+	asks := len(p.Checks) > 0 || bake.Until != nil
+	over := w.Since.Add(bake.Min)
+	if !asks {
+		if now.Before(over) {
+			return Step{Do: DoWait, Wave: r.Wave, At: over}
+		}
+		return Step{Do: DoPass, Wave: r.Wave}
+	}
+	if step, stop := react(p, r, seen, Fail, Error); stop {
+		return step
+	}
+	if due := nextLook(w, bake, seen); !now.Before(due) {
+		return Step{Do: DoLook, Wave: r.Wave, At: due}
+	} else if seen.At.IsZero() || seen.At.Before(over) {
+		return Step{Do: DoWait, Wave: r.Wave, At: due}
+	} else if seen.Enough && !undecided(p, seen) {
+		return Step{Do: DoPass, Wave: r.Wave}
+	} else if seen.At.Before(w.Since.Add(bake.Max)) {
+		return Step{Do: DoWait, Wave: r.Wave, At: due}
+	}
+	return atMax(p, r, bake, seen)
+}
+
+// success says what came out, and which targets the plan's tolerance left behind.
+func success(r *Rollout) string {
+	reason := fmt.Sprintf("Version %s is out on every wave and has passed every bake.", r.Start.Version)
+	var failed []string
+	for _, t := range r.targets() {
+		if t.State == TargetFailed {
+			failed = append(failed, t.Name)
+		}
+	}
+	if len(failed) > 0 {
+		reason += fmt.Sprintf(" The plan tolerated failed deploys on %s.", listed(failed))
+	}
+	return reason
+}
+
+// nextLook is the instant of the next look: every so often from the start of the bake, exactly at its shortest end,
+// and exactly at its longest.
+func nextLook(w *Wave, bake Bake, seen Evidence) time.Time {
+	last := w.Since
+	if w.Looked.After(last) {
+		last = w.Looked
+	}
+	if seen.At.After(last) {
+		last = seen.At
+	}
+	due := last.Add(bake.Every)
+	for _, edge := range []time.Time{w.Since.Add(bake.Min), w.Since.Add(bake.Max)} {
+		if last.Before(edge) && edge.Before(due) {
+			due = edge
+		}
+	}
+	if due.Before(seen.First) {
+		return seen.First
+	}
+	return due
+}
+
+// react finds the strongest reaction that verdicts of these kinds call for.
+func react(p *Plan, r *Rollout, seen Evidence, kinds ...VerdictKind) (Step, bool) {
+	var halt *Verdict
+	for i := range seen.Verdicts {
+		v := &seen.Verdicts[i]
+		c := p.Check(v.Check)
+		if c == nil || v.Shadow || !slices.Contains(kinds, v.Verdict) {
+			continue
+		}
+		switch c.React.To(v.Verdict) {
+		case ReactRollback:
+			if slices.Contains(p.Rollback.When, TriggerCheck) {
+				return rollBack(p, r, causeOf(v.Verdict), said(*v)), true
+			}
+			halt = v
+		case ReactHalt:
+			if halt == nil {
+				halt = v
+			}
+		}
+	}
+	if halt == nil {
+		return Step{}, false
+	}
+	return Step{Do: DoHalt, Wave: r.Wave, Cause: causeOf(halt.Verdict), Reason: said(*halt)}, true
+}
+
+func causeOf(k VerdictKind) Cause {
+	switch k {
+	case Error:
+		return CauseUnasked
+	case Inconclusive:
+		return CauseInconclusive
+	default:
+		return CauseCheck
+	}
+}
+
+// undecided reports whether a verdict that counts is not a pass.
+func undecided(p *Plan, seen Evidence) bool {
+	return slices.ContainsFunc(seen.Verdicts, func(v Verdict) bool {
+		c := p.Check(v.Check)
+		return c != nil && !v.Shadow && v.Verdict != Pass && c.React.To(v.Verdict) != ReactNotify
+	})
+}
+
+// atMax ends a bake that could not extend itself any further.
+func atMax(p *Plan, r *Rollout, bake Bake, seen Evidence) Step {
+	if step, stop := react(p, r, seen, Inconclusive); stop {
+		step.Reason = fmt.Sprintf("The bake reached its longest time, %s, without an answer. %s", bake.Max, step.Reason)
+		return step
+	}
+	reason := fmt.Sprintf("The bake reached its longest time, %s, with too little traffic: %s.", bake.Max, seen.Seen)
+	switch p.React.Inconclusive {
+	case ReactRollback:
+		if slices.Contains(p.Rollback.When, TriggerCheck) {
+			return rollBack(p, r, CauseInconclusive, reason)
+		}
+	case ReactNotify:
+		return Step{Do: DoPass, Wave: r.Wave, Reason: reason}
+	}
+	return Step{Do: DoHalt, Wave: r.Wave, Cause: CauseInconclusive, Reason: reason}
+}
+
+// rollBack decides a rollback, or a halt where there is nothing to go back to.
+func rollBack(p *Plan, r *Rollout, cause Cause, reason string) Step {
+	var scope []string
+	for at, t := range r.targets() {
+		if t.Attempts == 0 || p.Rollback.Scope == ScopeWave && at.wave != r.Wave {
+			continue
+		}
+		if t.Previous == "" {
+			return Step{Do: DoHalt, Wave: r.Wave, Cause: cause, Reason: reason + " There is no previous version to go back to."}
+		}
+		scope = append(scope, t.Name)
+	}
+	return Step{Do: DoRollBack, Wave: r.Wave, Targets: scope, Cause: cause, Reason: reason}
+}
+
+// RollBack is the step that puts the previous version back because a human asks for it.
+func RollBack(p *Plan, r *Rollout, reason string) Step {
+	return rollBack(p, r, CauseOverride, reason)
+}
+
+// nextInRollback goes through the waves newest first, and goes on past failures.
+func nextInRollback(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
+	var failed []string
+	for i := len(r.Waves) - 1; i >= 0; i-- {
+		var todo []string
+		for _, t := range slices.Backward(r.Waves[i].Targets) {
+			switch {
+			case !t.InScope || t.State == TargetRolledBack:
+			case t.State == TargetRollbackFailed:
+				failed = append(failed, t.Name)
+			default:
+				todo = append(todo, t.Name)
+			}
+		}
+		if len(todo) > 0 {
+			return Step{Do: DoRevert, Wave: i, Targets: todo}
+		}
+	}
+	if len(failed) > 0 {
+		return Step{Do: DoEnd, State: StateRollbackFailed,
+			Reason: fmt.Sprintf("The rollback failed on %s. It began because: %s", listed(failed), r.Why)}
+	}
+	return nextInVerify(p, r, now, seen)
+}
+
+// nextInVerify asks the checks after a rollback until all pass, or until the time for that is over.
+func nextInVerify(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
+	end := Step{Do: DoEnd, State: StateRolledBack, Reason: r.Why}
+	switch {
+	case p.Rollback.Verify == 0 || len(p.Checks) == 0:
+		return end
+	case r.Verified != nil:
+		if r.Unwell {
+			end.Reason = "NOT RECOVERED: the checks do not pass after the rollback either. It began because: " + r.Why
+		}
+		return end
+	case !seen.At.IsZero() && !undecided(p, seen), !seen.At.IsZero() && !seen.At.Before(r.Restored.Add(p.Rollback.Verify)):
+		return Step{Do: DoVerify, Wave: r.Wave}
+	}
+	due := now
+	if !seen.At.IsZero() {
+		due = seen.At.Add(p.Waves[r.Waves[r.Wave].Rule].Bake.Every)
+	}
+	if due.Before(seen.First) {
+		due = seen.First
+	}
+	if now.Before(due) {
+		return Step{Do: DoWait, Wave: r.Wave, At: due}
+	}
+	return Step{Do: DoLook, Wave: r.Wave, At: due}
+}
+
+// Check returns the check of a name, nil if the plan does not have it.
+func (p *Plan) Check(name string) *Check {
+	for i := range p.Checks {
+		if p.Checks[i].Name == name {
+			return &p.Checks[i]
+		}
+	}
+	return nil
+}
+
+// said is a verdict as a sentence.
+func said(v Verdict) string {
+	reason := strings.TrimRight(v.Reason, ". ")
+	return fmt.Sprintf("Check %s: %s.", v.Check, reason)
+}
+
+// listed names a few things and counts the rest.
+func listed(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}

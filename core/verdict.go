@@ -1,0 +1,35 @@
+package core
+
+import "time"
+
+// VerdictKind is how a check answers.
+type VerdictKind string
+
+// The verdicts. What is unknown is never a pass.
+const (
+	Pass         VerdictKind = "pass"
+	Fail         VerdictKind = "fail"
+	Inconclusive VerdictKind = "inconclusive" // no data, or too little of it
+	Error        VerdictKind = "error"        // the source could not be asked
+)
+
+// A Verdict is the answer of one check at one look, with what a human needs to check it.
+type Verdict struct {
+	Check   string      `json:"check"`
+	Verdict VerdictKind `json:"verdict"`
+	Reason  string      `json:"reason"`           // one sentence: why
+	Shadow  bool        `json:"shadow"`           // judged and scored, never acted on
+	At      time.Time   `json:"at"`               // the instant that was asked about
+	Query   string      `json:"query,omitempty"`  // the query as it was sent
+	Window  string      `json:"window,omitempty"` // the stretch of time that the query covered
+	Value   *float64    `json:"value,omitempty"`  // the worst value seen, when it is a finite number
+}
+
+// Evidence is what the looks of one bake have shown so far. The zero value is: nobody has looked.
+type Evidence struct {
+	First    time.Time // no look before this instant can tell anything: the queries reach back too far
+	At       time.Time // instant of the newest look; zero before the first
+	Verdicts []Verdict // one for each check, in the plan's order
+	Enough   bool      // the bake's until is met; true when the plan has none
+	Seen     string    // what until has counted so far, for people: "8,412 of 10,000"
+}
