@@ -127,6 +127,7 @@ type Actor struct {
 	URL     string `json:"url,omitempty"`     // of the CI run
 	Host    string `json:"host,omitempty"`
 	PID     int    `json:"pid,omitempty"`
+	Space   string `json:"space,omitempty"` // where the PID means something: a boot of a machine and a PID namespace
 	Birth   string `json:"birth,omitempty"` // when the process started, in the host's own terms: tells a reused PID
 }
 

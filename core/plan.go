@@ -40,7 +40,7 @@ type Target struct {
 // Targets says where the list of targets comes from. Exactly one field is set.
 type Targets struct {
 	List []Target `json:"-"`
-	File string   `json:"file,omitempty" jsonschema_description:"A JSON or YAML file with the list of targets, relative to the plan."`
+	File string   `json:"file,omitempty" jsonschema_description:"A JSON or YAML file with the list of targets, relative to the working folder."`
 	Run  Command  `json:"run,omitempty" jsonschema_description:"A command that prints the list of targets as JSON."`
 }
 

@@ -467,6 +467,16 @@ func (r *Rollout) end(e Event) {
 	}
 }
 
+// Clone returns a copy that later events of r do not change.
+func (r *Rollout) Clone() *Rollout {
+	c := *r
+	c.Waves = slices.Clone(r.Waves)
+	for i := range c.Waves {
+		c.Waves[i].Targets = slices.Clone(c.Waves[i].Targets)
+	}
+	return &c
+}
+
 // Target returns the record of a target, nil if the rollout does not have it.
 func (r *Rollout) Target(name string) *TargetRecord {
 	p, ok := r.index[name]

@@ -16,14 +16,13 @@ import (
 
 // A Simulation runs a plan through the real engine on a virtual clock, with failures that were named.
 type Simulation struct {
-	Plan     *core.Plan
-	Waves    []core.StartWave
-	Ledger   core.Ledger // empty, and in memory
-	Start    time.Time   // what the virtual clock shows at first
-	Each     time.Duration
-	Faults   []Fault
-	KillAt   []core.EventType // the process dies right after it wrote the next such event, and a later attempt goes on
-	Observer core.Observer
+	Plan   *core.Plan
+	Waves  []core.StartWave
+	Ledger core.Ledger   // empty, and in memory
+	Start  time.Time     // what the virtual clock shows at first
+	Each   time.Duration // how long one deploy takes
+	Faults []Fault
+	KillAt []core.EventType // the process dies right after it wrote the next such event, and a later attempt goes on
 }
 
 // A Fault is a failure that a simulation is told to have.
@@ -61,7 +60,7 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 	for attempt := 1; ; attempt++ {
 		life := &life{ledger: s.Ledger, clock: clock, driver: world, kills: &kills}
 		e := &Engine{
-			Line: s.Plan.Line(), Ledger: life, Clock: life, Observer: s.Observer,
+			Line: s.Plan.Line(), Ledger: life, Clock: life, Observer: unseen{},
 			Actor: core.Actor{ID: fmt.Sprintf("simulated-%d", attempt), Name: "simulation", Run: "simulated", Attempt: attempt},
 			Equip: func(string, string) (Gear, error) {
 				return Gear{Plan: s.Plan, Deploy: life, Rollback: life, Checks: world}, nil
@@ -246,3 +245,10 @@ func (l *life) Deploy(ctx context.Context, act core.Act) (string, error) {
 	}
 	return l.driver.Deploy(ctx, act)
 }
+
+// unseen is the observer of a rollout that nobody watches: its ledger tells all.
+type unseen struct{}
+
+func (unseen) Recorded(*core.Rollout, core.Event)             {}
+func (unseen) Looked(*core.Rollout, core.Evidence, time.Time) {}
+func (unseen) Acted(core.Act, core.Result, string)            {}

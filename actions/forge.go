@@ -1,0 +1,115 @@
+// Package actions is Breakwater inside GitHub Actions: it reads the job's inputs and context, writes to its log in
+// the runner's own forms, and leaves outputs and a summary behind.
+//
+// What Breakwater prints may come from anywhere: a deploy script, a metric's label, a stranger's request. The runner
+// takes commands from that same log. So everything here is written such that no text can become a command, another
+// output, or anything but text.
+package actions
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/sethvargo/go-githubactions"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A Forge is the GitHub Actions job that this process runs in. It is safe for concurrent use.
+type Forge struct {
+	env environment
+	out *log
+	job core.Job
+	err error
+}
+
+var _ core.Forge = (*Forge)(nil)
+
+// New returns the job that environ, as of [os.Environ], tells of. It reports false if that is no GitHub Actions job.
+// The forge writes to stdout, which must be the job's log.
+func New(environ []string, stdout io.Writer) (*Forge, bool) {
+	env := parse(environ)
+	if env["GITHUB_ACTIONS"] != "true" {
+		return nil, false
+	}
+	job, err := env.job()
+	return &Forge{env: env, out: newLog(stdout), job: job, err: err}, true
+}
+
+// Err says what is wrong with the job's context; nobody may act on a rollout in the name of such a job.
+func (f *Forge) Err() error { return f.err }
+
+// Job says who runs this process. The ID of the actor is left for the process to fill in.
+func (f *Forge) Job() core.Job { return f.job }
+
+// Log returns the job's log.
+func (f *Forge) Log() core.Log { return f.out }
+
+// environment is the environment by name. GitHub names inputs in ways that a shell cannot, so it is never a shell's.
+type environment map[string]string
+
+func parse(environ []string) environment {
+	env := make(environment, len(environ))
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// get has the form that the library asks for.
+func (e environment) get(name string) string { return e[name] }
+
+// action is the library on this environment and this writer, and on nothing else.
+func (e environment) action(w io.Writer) *githubactions.Action {
+	return githubactions.New(githubactions.WithGetenv(e.get), githubactions.WithWriter(w))
+}
+
+// job reads the context. The run is named together with its repository, because another repository may share the
+// ledger; its attempts share that name, which is how a later attempt takes over at once.
+func (e environment) job() (core.Job, error) {
+	repository, err1 := e.must("GITHUB_REPOSITORY")
+	commit, err2 := e.must("GITHUB_SHA")
+	run, err3 := e.number("GITHUB_RUN_ID")
+	attempt, err4 := e.number("GITHUB_RUN_ATTEMPT")
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return core.Job{}, err
+	}
+	name := fmt.Sprintf("%s/actions/runs/%d", repository, run)
+	server := cmp.Or(e["GITHUB_SERVER_URL"], "https://github.com")
+	return core.Job{
+		Actor: core.Actor{
+			Name:    cmp.Or(e["GITHUB_TRIGGERING_ACTOR"], e["GITHUB_ACTOR"]),
+			Run:     name,
+			Attempt: attempt,
+			URL:     fmt.Sprintf("%s/%s/attempts/%d", server, name, attempt),
+		},
+		Commit: commit,
+		Ledger: "git:origin",
+	}, nil
+}
+
+func (e environment) must(name string) (string, error) {
+	if e[name] == "" {
+		return "", fmt.Errorf("%s is not set: the runner sets it; check what clears the environment", name)
+	}
+	return e[name], nil
+}
+
+// number reads one that counts from 1.
+func (e environment) number(name string) (int, error) {
+	text, err := e.must(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s is %q: it must be a number from 1", name, text)
+	}
+	return n, nil
+}

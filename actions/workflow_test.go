@@ -1,0 +1,318 @@
+//go:build e2e
+
+package actions_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// image is what a release puts into action.yml in place of the Dockerfile.
+var image = flag.String("image", "breakwater", "the action's image")
+
+// TestWorkflow runs the README's workflow, word for word, under act with a container engine: a good release, a bad one,
+// one that halts half-way, and the second attempt that finishes it. It needs act, git, docker, and the images of the
+// action and of the jobs:
+//
+//	docker build -t breakwater . && go test -tags e2e ./actions
+func TestWorkflow(t *testing.T) {
+	s := newShop(t)
+
+	v1 := s.commit("welcome")
+	s.run(attempt{run: 70, number: 1, env: "BREAKWATER_FIRST_RELEASE=true"}).
+		succeeds("succeeded", v1, "one-box", "rest", "smoke", "mermaid")
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
+
+	v2 := s.commit("error 500")
+	s.run(attempt{run: 71, number: 1}).
+		fails(core.ExitRolledBack, "rolled-back", v2, "one-box", "smoke")
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+	s.wasDeployed(v2, "shop-1")
+
+	v3 := s.commit("welcome back")
+	s.takeDown("shop-3")
+	half := s.run(attempt{run: 72, number: 1})
+	half.fails(core.ExitHalted, "halted", v3, "shop-3")
+	s.shows(v3, "shop-1", "shop-2")
+	s.shows(v1, "shop-3")
+	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3")
+
+	s.bringUp("shop-3")
+	rest := s.run(attempt{run: 72, number: 2})
+	rest.succeeds("succeeded", v3, "one-box", "rest")
+	s.shows(v3, "shop-1", "shop-2", "shop-3")
+	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3", "shop-3")
+	if half.outputs["rollout"][0] != rest.outputs["rollout"][0] {
+		t.Errorf("attempt 2 is rollout %s; want it to go on with %s", rest.outputs["rollout"], half.outputs["rollout"])
+	}
+}
+
+// A shop is a repository with a plan, servers and a workflow, checked out as a runner leaves it: owned by another user,
+// with a token for the remote in its config.
+type shop struct {
+	t      *testing.T
+	dir    string // the workspace
+	home   string // of act
+	action string // what the workflow's uses: stands for
+}
+
+const e2e = "../testdata/e2e/github"
+
+// owner is the user of GitHub's runners, who owns the workspace while the action runs as root.
+const owner = 1001
+
+func newShop(t *testing.T) *shop {
+	s := &shop{t: t, dir: t.TempDir(), home: t.TempDir(), action: t.TempDir()}
+
+	metadata := s.read("../action.yml")
+	released := strings.Replace(metadata, "image: Dockerfile", "image: docker://"+*image, 1)
+	if released == metadata {
+		t.Fatal("action.yml does not name its Dockerfile as releases expect it")
+	}
+	s.write(filepath.Join(s.action, "action.yml"), released)
+	s.write(filepath.Join(s.home, "act", "actrc"), "") // without it act asks questions
+
+	if err := os.CopyFS(s.dir, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
+		t.Fatal(err)
+	}
+	s.write(filepath.Join(s.dir, ".github", "workflows", "release.yml"), s.read(filepath.Join(e2e, "readme.yml")))
+
+	token := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:secret"))
+	remote := gitServer(t, token)
+	s.git("init", "-q", "-b", "main")
+	s.git("remote", "add", "origin", remote+"/octo/shop.git")
+	s.git("config", "http."+remote+"/.extraheader", "AUTHORIZATION: "+token)
+	return s
+}
+
+// gitServer serves an empty repository to who has the token, as a forge does.
+func gitServer(t *testing.T, token string) (url string) {
+	root := t.TempDir()
+	if out, err := exec.Command("git", "init", "-q", "--bare", filepath.Join(root, "octo", "shop.git")).CombinedOutput(); err != nil {
+		t.Fatalf("git init: %v\n%s", err, out)
+	}
+	git, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := &cgi.Handler{
+		Path: git, Args: []string{"http-backend"},
+		Env: []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=x-access-token"},
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != token {
+			w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (s *shop) read(name string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (s *shop) write(name, text string) {
+	s.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *shop) git(args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command("git", append([]string{"-C", s.dir, "-c", "safe.directory=*"}, args...)...)
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=o", "GIT_AUTHOR_EMAIL=o@example.com",
+		"GIT_COMMITTER_NAME=o", "GIT_COMMITTER_EMAIL=o@example.com")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("git %s: %v\n%s", args[0], err, out)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// commit makes a version of the shop and returns it.
+func (s *shop) commit(page string) (version string) {
+	s.t.Helper()
+	s.write(filepath.Join(s.dir, "page"), page+"\n")
+	s.git("add", "page", "breakwater.yaml", "deploy.sh", "smoke.sh", ".github")
+	s.git("commit", "-q", "-m", page)
+	s.git("push", "-q", "origin", "main")
+	return s.git("rev-parse", "HEAD")
+}
+
+// takeDown makes deploys to a server fail, bringUp makes them work again.
+func (s *shop) takeDown(server string) { s.write(filepath.Join(s.dir, "broken", server), "") }
+
+func (s *shop) bringUp(server string) {
+	if err := os.Remove(filepath.Join(s.dir, "broken", server)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// shows checks that the servers show the page of a version.
+func (s *shop) shows(version string, servers ...string) {
+	s.t.Helper()
+	want := s.git("show", version+":page")
+	for _, server := range servers {
+		if got := strings.TrimSpace(s.read(filepath.Join(s.dir, "servers", server))); got != want {
+			s.t.Errorf("%s shows %q; want %q", server, got, want)
+		}
+	}
+}
+
+// wasDeployed checks to which servers a version was ever deployed: one that is named twice, twice.
+func (s *shop) wasDeployed(version string, servers ...string) {
+	s.t.Helper()
+	var got []string
+	for line := range strings.Lines(s.read(filepath.Join(s.dir, "deploys.log"))) {
+		if server, v, _ := strings.Cut(strings.TrimSpace(line), " "); v == version {
+			got = append(got, server)
+		}
+	}
+	if !slices.Equal(got, servers) {
+		s.t.Errorf("%.7s was deployed to %q; want %q", version, got, servers)
+	}
+}
+
+// An attempt is one of a workflow run.
+type attempt struct {
+	run, number int
+	env         string
+}
+
+// A result is what act saw of an attempt.
+type result struct {
+	t       *testing.T
+	log     string
+	jobs    map[string]string   // how each job that ran ended
+	outputs map[string][]string // of the action, each time that they were set
+	summary string
+}
+
+func (s *shop) run(a attempt) *result {
+	s.t.Helper()
+	err := filepath.WalkDir(s.dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(name, owner, owner)
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	args := []string{
+		"push", "--json", "--rm", "--bind", "--pull=false", "--action-cache-path", filepath.Join(s.home, "actions"),
+		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=none",
+		"--local-repository", "breakwater-ci/breakwater@v1=" + s.action,
+		"--env", "GITHUB_REPOSITORY=octo/shop",
+		"--env", "GITHUB_RUN_ID=" + strconv.Itoa(a.run), "--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(a.number),
+	}
+	if a.env != "" {
+		args = append(args, "--env", a.env)
+	}
+	cmd := exec.CommandContext(s.t.Context(), "act", args...)
+	cmd.Dir = s.dir
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+s.home, "XDG_CACHE_HOME="+s.home)
+	out, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState.ExitCode() != 1 {
+		s.t.Fatalf("act: %v\n%s", err, out)
+	}
+	return parseRun(s.t, string(out))
+}
+
+// parseRun reads act's log, one JSON object a line.
+func parseRun(t *testing.T, log string) *result {
+	r := &result{t: t, jobs: make(map[string]string), outputs: make(map[string][]string)}
+	for line := range strings.Lines(log) {
+		var e struct{ JobID, JobResult, Command, Name, Arg, Content, Msg string }
+		if json.Unmarshal([]byte(line), &e) != nil {
+			e.Msg = line
+		}
+		r.log += strings.TrimSuffix(e.Msg, "\n") + "\n"
+		if e.JobResult != "" {
+			r.jobs[e.JobID] = e.JobResult
+		}
+		switch e.Command {
+		case "set-output":
+			r.outputs[e.Name] = append(r.outputs[e.Name], e.Arg)
+		case "summary":
+			r.summary += e.Content
+		}
+	}
+	return r
+}
+
+// succeeds checks that the release went well and that the job after it ran.
+func (r *result) succeeds(state string, summary ...string) {
+	r.t.Helper()
+	if r.jobs["release"] != "success" || r.jobs["announce"] != "success" {
+		r.fatalf("jobs ended as %v; want both as success", r.jobs)
+	}
+	r.published(state, summary...)
+}
+
+// fails checks that the release failed with an exit code and that the job after it never ran.
+func (r *result) fails(code int, state string, summary ...string) {
+	r.t.Helper()
+	if r.jobs["release"] != "failure" {
+		r.fatalf("jobs ended as %v; want release as failure", r.jobs)
+	}
+	if ended, ran := r.jobs["announce"]; ran {
+		r.t.Errorf("the job after the release ran, and ended as %s", ended)
+	}
+	if !strings.Contains(r.log, fmt.Sprintf("exit with `FAILURE`: %d\n", code)) {
+		r.fatalf("the action did not exit with %d", code)
+	}
+	r.published(state, summary...)
+}
+
+// published checks the outputs and the summary. An output that was set twice was forged by something in the log.
+func (r *result) published(state string, summary ...string) {
+	r.t.Helper()
+	if got := r.outputs["state"]; !slices.Equal(got, []string{state}) {
+		r.fatalf("the output state was set to %q; want %q, once", got, state)
+	}
+	for _, name := range []string{"rollout", "wave", "next-at", "reason", "targets"} {
+		if len(r.outputs[name]) != 1 {
+			r.t.Errorf("the output %s was set %d times; want once", name, len(r.outputs[name]))
+		}
+	}
+	for _, want := range append(summary, state) {
+		if !strings.Contains(r.summary, want) {
+			r.t.Errorf("the summary does not say %q:\n%s", want, r.summary)
+		}
+	}
+}
+
+func (r *result) fatalf(format string, args ...any) {
+	r.t.Helper()
+	r.t.Fatalf(format+"\n%s", append(args, r.log)...)
+}

@@ -1,0 +1,148 @@
+// Package check asks the checks of a plan: at every look of a bake it puts each question to its source or command and
+// makes one of four verdicts of what comes back. They are never mixed up: pass and fail are known, inconclusive means
+// that there was no data or too little of it, and error that nobody could be asked.
+//
+// What is wrong with one check, even a query that cannot be filled in, is a verdict of that check and stops no other.
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/shell"
+)
+
+const parallel = 16 // questions that are asked at the same time
+
+// New returns the asker of a plan whose defaults are filled in, with its sources by name. Checks that are commands run
+// in the shell.
+func New(p *core.Plan, sources map[string]core.Source, run *shell.Runner, clock core.Clock) core.Asker {
+	return &asker{plan: p, sources: sources, shell: run, clock: clock}
+}
+
+type asker struct {
+	plan    *core.Plan
+	sources map[string]core.Source
+	shell   *shell.Runner
+	clock   core.Clock
+}
+
+// A question is one check of one wave. It remembers what its earlier looks found.
+type question interface {
+	// answer looks once. It need not name the check in the verdict.
+	answer(ctx context.Context, at time.Time) core.Verdict
+}
+
+// Open never fails. Sources that know only what they saw themselves start to watch.
+func (a *asker) Open(ctx context.Context, scope core.Asked) (core.Looker, error) {
+	ctx, stop := context.WithCancel(ctx)
+	l := &looker{plan: a.plan, shell: a.shell, stop: stop, first: scope.Since}
+	open := a.opener(ctx, scope)
+	for _, c := range a.plan.Checks {
+		switch {
+		case c.Threshold != nil:
+			t := newThreshold(*c.Threshold, open(c.Threshold.Source, c.Timeout), scope)
+			l.first = later(l.first, scope.Since.Add(t.delay(scope)))
+			l.questions = append(l.questions, t)
+		case c.Run != nil:
+			l.questions = append(l.questions, newCommand(c, a.shell, a.clock, scope))
+		default:
+			l.questions = append(l.questions, unanswerable{errors.New("the check asks nothing; give it a threshold or run")})
+		}
+	}
+	if u := scope.Bake.Until; u != nil {
+		l.until = &until{spec: *u, source: open(u.Source, untilTimeout), scope: scope}
+	}
+	return l, nil
+}
+
+// opener returns a function that gives a source by its name, and has it watch the targets if it is the first time.
+func (a *asker) opener(ctx context.Context, scope core.Asked) func(name string, timeout time.Duration) source {
+	watched := map[string]error{}
+	return func(name string, timeout time.Duration) source {
+		s := newSource(name, a.sources[name], timeout, scope.Bake.Every)
+		if s.Source == nil {
+			s.broken = errors.New("the plan has no source of that name")
+			return s
+		}
+		watcher, ok := s.Source.(core.Watcher)
+		if !ok {
+			return s
+		}
+		if _, ok := watched[name]; !ok {
+			watched[name] = watcher.Watch(ctx, scope.Targets)
+		}
+		if err := watched[name]; err != nil {
+			s.broken = fmt.Errorf("it could not watch the targets: %w", err)
+		}
+		return s
+	}
+}
+
+var _ core.Delayed = (*looker)(nil)
+
+// A looker is the checks of a plan, opened for one wave.
+type looker struct {
+	plan      *core.Plan
+	shell     *shell.Runner
+	stop      context.CancelFunc
+	first     time.Time
+	questions []question // in the order of the plan's checks
+	until     *until     // nil: the bake asks for no traffic
+}
+
+// Look asks all checks, some at the same time, and returns their verdicts in the order of the plan.
+func (l *looker) Look(ctx context.Context, at time.Time) core.Evidence {
+	seen := core.Evidence{First: l.first, At: at, Verdicts: make([]core.Verdict, len(l.questions)), Enough: true}
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	if l.until != nil {
+		g.Go(func() error {
+			enough, text := l.until.count(ctx, at)
+			seen.Enough, seen.Seen = enough, l.show(text)
+			return nil
+		})
+	}
+	for i, q := range l.questions {
+		g.Go(func() error {
+			v := q.answer(ctx, at)
+			v.Check, v.Reason, v.Query = l.plan.Checks[i].Name, l.show(v.Reason), l.shell.Redact(v.Query)
+			seen.Verdicts[i] = v
+			return nil
+		})
+	}
+	g.Wait() // the functions return no error
+	return seen
+}
+
+// show makes a text fit for ledgers, logs and reports: it may hold labels, errors and output from anywhere.
+func (l *looker) show(text string) string { return shell.OneLine(l.shell.Redact(text)) }
+
+// FirstLook returns the first instant at which the queries do not reach back to before the bake. For a precheck the
+// past is there already, but for sources that only now started to watch.
+func (l *looker) FirstLook() time.Time { return l.first }
+
+// Close ends what was started.
+func (l *looker) Close() error {
+	l.stop()
+	return nil
+}
+
+// unanswerable is a question that nobody can be asked.
+type unanswerable struct{ err error }
+
+func (u unanswerable) answer(_ context.Context, at time.Time) core.Verdict {
+	return core.Verdict{Verdict: core.Error, Reason: u.err.Error(), At: at}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

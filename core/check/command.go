@@ -1,0 +1,75 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/shell"
+)
+
+// The exit codes by which a command answers. Every other is an error.
+const (
+	exitFail         = 1
+	exitInconclusive = 75 // EX_TEMPFAIL: try again later
+)
+
+// A command is a check that a script answers by its exit code. The last line that it prints is the reason.
+type command struct {
+	script  core.Command
+	shell   *shell.Runner
+	clock   core.Clock
+	vars    shell.Vars
+	timeout time.Duration
+	every   time.Duration
+	last    core.Verdict
+}
+
+func newCommand(c core.Check, run *shell.Runner, clock core.Clock, scope core.Asked) *command {
+	return &command{
+		script: *c.Run, shell: run, clock: clock, timeout: c.Timeout, every: scope.Bake.Every,
+		vars: shell.Vars{
+			Action: shell.ActionCheck, Rollout: scope.Rollout, Wave: scope.Wave, Version: scope.Version,
+			Previous: scope.Previous, Targets: scope.Targets,
+		},
+		last: core.Verdict{
+			Verdict: core.Inconclusive,
+			Reason:  "a command cannot be asked about the past; it is asked at the next look",
+		},
+	}
+}
+
+// answer runs the command. It can only tell what is true now, so that for a look at the past the verdict stays as it
+// was.
+func (c *command) answer(ctx context.Context, at time.Time) core.Verdict {
+	if c.clock.Now().Sub(at) > c.every {
+		if c.last.At.IsZero() {
+			c.last.At = at
+		}
+		return c.last
+	}
+	output, err := c.shell.Run(ctx, c.script, c.vars, c.timeout)
+	c.last = core.Verdict{At: at}
+	c.last.Verdict, c.last.Reason = outcome(output, err)
+	return c.last
+}
+
+func outcome(output string, err error) (core.VerdictKind, string) {
+	said := shell.LastLine(output)
+	if said == "" {
+		said = "the command printed nothing"
+	}
+	ended, ok := errors.AsType[*shell.Error](err)
+	switch {
+	case err == nil:
+		return core.Pass, said
+	case ok && ended.Code == exitFail:
+		return core.Fail, said
+	case ok && ended.Code == exitInconclusive:
+		return core.Inconclusive, said
+	default:
+		return core.Error, fmt.Sprintf("the command gave no answer: %v", err)
+	}
+}

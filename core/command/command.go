@@ -1,0 +1,185 @@
+// Package command is Breakwater's command line: one verb a file. It wires the rooms together and turns what comes back
+// into text, JSON and exit codes.
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/config"
+	"github.com/breakwater-ci/breakwater/core/engine"
+)
+
+// Env is the process as the commands see it.
+type Env struct {
+	Stdout, Stderr io.Writer
+	Environ        []string   // as of [os.Environ], with action inputs already turned into BREAKWATER_ variables
+	Dir            string     // working folder; empty: the process's own
+	Forge          core.Forge // nil outside CI
+	Clock          core.Clock // nil: the wall clock
+}
+
+// verbs is the whole command line.
+type verbs struct {
+	Quickstart quickstartCmd `cmd:"" help:"A rollout on this machine in half a minute: a small fleet of real processes, a good release, a bad one. Nothing to install."`
+	Run        runCmd        `cmd:"" help:"The whole rollout of a version, or the rest of it: resumes what is halted."`
+	Plan       planCmd       `cmd:"" help:"Check the plan and print its waves, the share at risk and the earliest finish."`
+	Check      checkCmd      `cmd:"" help:"Ask every check once, now. Touches no target and no ledger."`
+	Simulate   simulateCmd   `cmd:"" help:"The plan on a virtual clock, with failures that you name: a timeline in milliseconds."`
+	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
+	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, by hand."`
+	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
+	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, for editors."`
+	Version    versionCmd    `cmd:"" help:"The version of this binary."`
+	Serve      serveCmd      `cmd:"" hidden:"" help:"One server of the quickstart's fleet."`
+}
+
+const about = `Safe, hands-off deployments from the CI that you already have: waves, bakes, checks, halt, rollback, resume.
+
+Every flag is also an environment variable: --first-release is BREAKWATER_FIRST_RELEASE.
+
+Exit codes: 0 done; 1 unexpected; 2 plan or usage wrong; 3 blocked; 4 halted; 5 rolled back; 6 rollback incomplete.`
+
+// Main runs one command and returns its exit code.
+func Main(ctx context.Context, args []string, env Env) (code int) {
+	s := newShip(env)
+	defer s.close()
+	defer func() {
+		if e, ok := recover().(exited); ok {
+			code = int(e)
+		}
+	}()
+	var v verbs
+	parser, err := kong.New(&v, kong.Name("breakwater"), kong.Description(about), kong.Writers(env.Stdout, env.Stderr),
+		kong.Exit(func(code int) { panic(exited(code)) }), kong.Resolvers(s.flags()),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
+	if err != nil {
+		return s.fail(err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return s.fail(usage{err})
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(s); err != nil {
+		return s.fail(err)
+	}
+	return core.ExitDone
+}
+
+// exited carries an exit code out of the parser, which exits by itself after --help.
+type exited int
+
+// usage is an error in how a command was called.
+type usage struct{ error }
+
+// ended says that a rollout ended in a state that is not success. It has been reported already.
+type ended struct{ state core.State }
+
+func (e ended) Error() string { return "the rollout is " + string(e.state) }
+
+// fail prints an error once and returns its exit code.
+func (s *ship) fail(err error) int {
+	var done ended
+	if errors.As(err, &done) {
+		return done.state.ExitCode()
+	}
+	if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
+		for _, m := range mistakes {
+			s.log.Annotate(core.Annotation{Error: true, Title: "Plan", Message: m.Message, File: m.File, Line: m.Line, Column: m.Column})
+		}
+		fmt.Fprintln(s.Stderr, strings.TrimRight(err.Error(), "\n"))
+		return core.ExitUsage
+	}
+	s.log.Annotate(core.Annotation{Error: true, Title: "Breakwater", Message: err.Error()})
+	fmt.Fprintln(s.Stderr, "breakwater: "+err.Error())
+	var refused engine.Refused
+	var blocked engine.Blocked
+	var lost engine.Lost
+	var wrong usage
+	switch {
+	case errors.As(err, &refused), errors.As(err, &wrong):
+		return core.ExitUsage
+	case errors.As(err, &blocked), errors.As(err, &lost):
+		return core.ExitBlocked
+	default:
+		return core.ExitUnexpected
+	}
+}
+
+// A ship is the process at work: what every command needs.
+type ship struct {
+	Env
+	environ map[string]string
+	forge   core.Forge
+	log     core.Log
+	closers []io.Closer // what stays open until the command ends
+}
+
+func newShip(env Env) *ship {
+	s := &ship{Env: env, environ: make(map[string]string)}
+	for _, v := range env.Environ {
+		if name, value, ok := strings.Cut(v, "="); ok {
+			s.environ[name] = value
+		}
+	}
+	if s.Clock == nil {
+		s.Clock = wallClock{}
+	}
+	if s.forge = env.Forge; s.forge == nil {
+		s.forge = &local{user: s.environ["USER"], out: env.Stdout}
+	}
+	s.log = s.forge.Log()
+	return s
+}
+
+func (s *ship) close() {
+	for _, c := range s.closers {
+		c.Close() // it only ends what was read; nothing can be lost
+	}
+}
+
+// lookup fills ${NAME} in a plan.
+func (s *ship) lookup(name string) (string, bool) {
+	value, ok := s.environ[name]
+	return value, ok
+}
+
+// flags makes every flag an environment variable. An empty one is as good as none: that is how an action passes an
+// input that was not given.
+func (s *ship) flags() kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		name := "BREAKWATER_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if value := s.environ[name]; value != "" {
+			return value, nil
+		}
+		return nil, nil
+	})
+}
+
+// dir is the working folder.
+func (s *ship) dir() (string, error) {
+	if s.Dir != "" {
+		return s.Dir, nil
+	}
+	return os.Getwd()
+}
+
+// print writes a value as JSON.
+func (s *ship) print(v any) error {
+	e := json.NewEncoder(s.Stdout)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,49 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/report"
+)
+
+// A console shows people what goes on.
+type console struct {
+	*report.Progress
+	ship *ship
+	plan *core.Plan
+}
+
+// newConsole shows a rollout on standard output, or on standard error where the output is JSON for a program.
+func newConsole(s *ship, p *core.Plan, quiet bool) *console {
+	out := s.Stdout
+	if quiet {
+		out = s.Stderr
+	}
+	return &console{Progress: report.NewProgress(out, s.Clock, p, s.log, isTerminal(out)), ship: s, plan: p}
+}
+
+// outcome prints how the rollout stands at the end.
+func (c *console) outcome(r *core.Rollout) error {
+	fmt.Fprintln(c.ship.Stdout)
+	return report.Text(c.ship.Stdout, r, report.View{Plan: c.plan, Now: c.ship.Clock.Now(), Color: isTerminal(c.ship.Stdout) && c.ship.environ["NO_COLOR"] == ""})
+}
+
+// resumes says that a rollout goes on with a plan that is not the one in the working folder.
+func (c *console) resumes(file string, p *core.Plan) {
+	c.plan = p
+	c.Adopt(p)
+	c.Say("%s has changed since this rollout started. The rollout goes on with the plan that it started with.", file)
+}
+
+// complain prints a warning.
+func (s *ship) complain(text string) { fmt.Fprintln(s.Stderr, "breakwater: "+text) }
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,220 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/check"
+	"github.com/breakwater-ci/breakwater/core/config"
+	"github.com/breakwater-ci/breakwater/core/deploy"
+	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/metric"
+	"github.com/breakwater-ci/breakwater/core/schedule"
+	"github.com/breakwater-ci/breakwater/core/shell"
+)
+
+// planFlag is the flag of every command that needs a plan.
+type planFlag struct {
+	Plan string `help:"The plan. Default: breakwater.yaml, .github/breakwater.yaml or .gitlab/breakwater.yaml." placeholder:"FILE"`
+}
+
+// A loaded is a plan with the text that it was read from.
+type loaded struct {
+	*core.Plan
+	file string
+	text string
+	dir  string
+}
+
+// load finds and reads the plan. Without lookup, ${NAME} stays as it is: for commands that ask no source.
+func (s *ship) load(file string, lookup func(string) (string, bool)) (*loaded, error) {
+	dir, err := s.dir()
+	if err != nil {
+		return nil, err
+	}
+	if file == "" {
+		found, err := config.Find(dir)
+		if err != nil {
+			return nil, usage{err}
+		}
+		if file, err = filepath.Rel(dir, found); err != nil {
+			return nil, err
+		}
+	}
+	path := file
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usage{fmt.Errorf("the plan cannot be read: %w", err)}
+	}
+	p, err := config.Load(file, text, lookup, catalog())
+	if err != nil {
+		return nil, err
+	}
+	return &loaded{Plan: p, file: file, text: string(text), dir: dir}, nil
+}
+
+// catalog tells the loader which technologies exist.
+func catalog() config.Catalog {
+	c := config.Catalog{Sources: make(map[string]config.SourceKind), Drivers: make(map[string]any)}
+	for name, k := range metric.Kinds {
+		c.Sources[name] = config.SourceKind{Options: k.Options, CheckQuery: k.CheckQuery}
+	}
+	for _, d := range deploy.Drivers {
+		c.Drivers[d.Name] = d.Options
+	}
+	return c
+}
+
+// shell runs the plan's commands.
+func (s *ship) shell(dir string) *shell.Runner { return shell.New(dir, s.Environ) }
+
+// gear builds what a plan needs to be carried out.
+func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
+	runner := s.shell(dir)
+	forwards, err := deploy.Open(p.Deploy.Driver, p.Deploy.Options, deploy.Env{Shell: runner, Timeout: p.Deploy.Timeout})
+	if err != nil {
+		return engine.Gear{}, err
+	}
+	driver, options := p.Rollback.Driver, p.Rollback.Options
+	if driver == "" {
+		driver, options = p.Deploy.Driver, p.Deploy.Options
+	}
+	back, err := deploy.Open(driver, options, deploy.Env{Shell: runner, Timeout: p.Rollback.Timeout})
+	if err != nil {
+		return engine.Gear{}, err
+	}
+	asker, err := s.asker(p, dir, runner)
+	if err != nil {
+		return engine.Gear{}, err
+	}
+	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker}, nil
+}
+
+// asker opens the plan's sources and checks.
+func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker, error) {
+	sources := make(map[string]core.Source, len(p.Sources))
+	for name, spec := range p.Sources {
+		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Dir: dir, Proxy: http.ProxyFromEnvironment})
+		if err != nil {
+			return nil, usage{fmt.Errorf("source %s: %w", name, err)}
+		}
+		sources[name] = source
+		if c, ok := source.(io.Closer); ok {
+			s.closers = append(s.closers, c)
+		}
+	}
+	return check.New(p, sources, runner, s.Clock), nil
+}
+
+// targets reads the plan's list of targets from where the plan says.
+func (s *ship) targets(ctx context.Context, l *loaded) ([]core.Target, error) {
+	switch t := l.Targets; {
+	case t.File != "":
+		text, err := readBelow(l.dir, t.File)
+		if err != nil {
+			return nil, usage{fmt.Errorf("the list of targets cannot be read: %w", err)}
+		}
+		return config.Targets(t.File, text)
+	case t.Run.Script != "":
+		text, err := s.shell(l.dir).Read(ctx, t.Run, shell.Vars{Action: shell.ActionTargets}, l.Deploy.Timeout)
+		if err != nil {
+			return nil, fmt.Errorf("the command that lists the targets: %w", err)
+		}
+		return config.Targets("targets.run", []byte(text))
+	default:
+		return t.List, nil
+	}
+}
+
+// readBelow reads a file that a plan names; a plan cannot name one outside of the working folder.
+func readBelow(dir, name string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// waves cuts the plan's targets into waves.
+func (s *ship) waves(ctx context.Context, l *loaded) ([]core.StartWave, error) {
+	targets, err := s.targets(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	waves, err := schedule.Waves(l.Plan, targets)
+	if err != nil {
+		return nil, usage{fmt.Errorf("%s: %w", l.file, err)}
+	}
+	return waves, nil
+}
+
+// askCurrent fills in what each target runs now. It asks a few at a time, and all or none: a previous version that
+// is not known cannot be put back.
+func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves []core.StartWave) error {
+	runner := s.shell(l.dir)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(16)
+	for i := range waves {
+		for j := range waves[i].Targets {
+			t := &waves[i].Targets[j]
+			group.Go(func() error {
+				out, err := runner.Read(ctx, l.Current.Run, shell.Vars{Action: shell.ActionCurrent, Wave: waves[i].Name, Version: version, Target: t.Target}, l.Current.Timeout)
+				if err != nil {
+					return fmt.Errorf("the current version of target %s is not known: %w", t.Name, err)
+				}
+				if t.Previous = strings.TrimSpace(out); t.Previous == "" || strings.ContainsAny(t.Previous, "\n\r") {
+					return fmt.Errorf("the current version of target %s is not known: the command must print one line, it printed %q", t.Name, out)
+				}
+				return nil
+			})
+		}
+	}
+	return group.Wait()
+}
+
+// version is the version to roll out: as asked for, else the commit.
+func (s *ship) version(ctx context.Context, asked string, job core.Job) (string, error) {
+	v := asked
+	if v == "" {
+		v = job.Commit
+	}
+	if v == "" {
+		dir, err := s.dir()
+		if err != nil {
+			return "", err
+		}
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		git := exec.CommandContext(ctx, "git", "rev-parse", "HEAD")
+		git.Dir, git.Env = dir, s.Environ
+		out, err := git.Output()
+		if err != nil {
+			return "", usage{errors.New("which version? Pass --version; without it the commit is taken, and this folder has none")}
+		}
+		v = strings.TrimSpace(string(out))
+	}
+	if strings.ContainsAny(v, "\x00\n\r") || len(v) > 512 {
+		return "", usage{errors.New("the version must be one line of at most 512 bytes")}
+	}
+	return v, nil
+}

@@ -1,0 +1,64 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/ledger"
+	"github.com/breakwater-ci/breakwater/core/report"
+	"github.com/breakwater-ci/breakwater/core/shell"
+)
+
+// publish leaves the outcome behind for later jobs and for people. It does so even if the job was cancelled.
+func (s *ship) publish(ctx context.Context, r *core.Rollout) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	err := s.forge.Publish(ctx, core.Published{
+		Outputs: outputs(r, time.Time{}),
+		Summary: report.Summary(r, s.Clock.Now()),
+	})
+	if err != nil {
+		return fmt.Errorf("the rollout is %s, but the job's outputs could not be written: %w", r.State, err)
+	}
+	return nil
+}
+
+// publishFailure says why there is no rollout to report on.
+func (s *ship) publishFailure(ctx context.Context, why error) error {
+	return s.forge.Publish(context.WithoutCancel(ctx), core.Published{
+		Outputs: []core.Output{{Name: "reason", Value: why.Error()}},
+	})
+}
+
+// outputs are the values that later jobs see.
+func outputs(r *core.Rollout, next time.Time) []core.Output {
+	wave := r.Waves[r.Wave]
+	targets := make([]string, len(wave.Targets))
+	for i, t := range wave.Targets {
+		targets[i] = t.Name
+	}
+	list, _ := json.Marshal(targets) // strings always do
+	at := ""
+	if !next.IsZero() {
+		at = next.UTC().Format(time.RFC3339)
+	}
+	return []core.Output{
+		{Name: "state", Value: string(r.State)},
+		{Name: "rollout", Value: r.ID},
+		{Name: "wave", Value: wave.Name},
+		{Name: "next-at", Value: at},
+		{Name: "reason", Value: report.Reason(r)},
+		{Name: "targets", Value: string(list)},
+	}
+}
+
+// secrets are what must not show in any log.
+func (s *ship) secrets() []string { return shell.Secrets(s.Environ) }
+
+// ledgerEnv is what ledgers need from the process.
+func (s *ship) ledgerEnv(dir string) ledger.Env {
+	return ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock}
+}

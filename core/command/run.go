@@ -1,0 +1,136 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/config"
+	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/ledger"
+	"github.com/breakwater-ci/breakwater/core/report"
+)
+
+// rolloutFlags are the flags of every command that works on a line.
+type rolloutFlags struct {
+	planFlag
+	Ledger string `help:"Where the state is kept: file:FOLDER or git:REMOTE. Default: git:origin in GitHub Actions, else file:.breakwater." placeholder:"URL"`
+	JSON   bool   `name:"json" help:"Print the status as JSON at the end, and progress to standard error."`
+}
+
+type runCmd struct {
+	rolloutFlags
+	Version      string `help:"What to roll out. Default: the commit."`
+	Previous     string `help:"The version to go back to. Default: the ledger's last good version, then what current prints." placeholder:"VERSION"`
+	FirstRelease bool   `help:"There is no previous version: a failure halts, because there is nothing to go back to."`
+	Wait         string `help:"How to wait for a bake: inline." enum:"inline," default:"" placeholder:"inline"`
+}
+
+// Run takes a version as far as it goes.
+func (c *runCmd) Run(ctx context.Context, s *ship) error {
+	if c.Previous != "" && c.FirstRelease {
+		return usage{errors.New("--previous and --first-release contradict each other: pass one of them")}
+	}
+	l, err := s.load(c.Plan, s.lookup)
+	if err != nil {
+		return err
+	}
+	version, err := s.version(ctx, c.Version, s.forge.Job())
+	if err != nil {
+		return err
+	}
+	return s.rollOut(ctx, l, c.rolloutFlags, func(e *engine.Engine) (*core.Rollout, error) {
+		return e.Run(ctx, engine.Request{
+			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, PlanFile: l.file, PlanText: l.text,
+			Waves: func(ctx context.Context, previous string) ([]core.StartWave, error) {
+				waves, err := s.waves(ctx, l)
+				if err == nil && previous == "" && !c.FirstRelease && l.Current != nil {
+					err = s.askCurrent(ctx, l, version, waves)
+				}
+				return waves, err
+			},
+		})
+	})
+}
+
+// rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
+// and as exit code.
+func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func(*engine.Engine) (*core.Rollout, error)) error {
+	job := s.forge.Job()
+	book, err := ledger.Open(ctx, cmp.Or(f.Ledger, job.Ledger), s.ledgerEnv(l.dir))
+	if err != nil {
+		return usage{err}
+	}
+	for _, secret := range s.secrets() {
+		s.log.Mask(secret)
+	}
+	show := newConsole(s, l.Plan, f.JSON)
+	told, err := s.messengers(ctx, l.Plan)
+	if err != nil {
+		return usage{err}
+	}
+	defer told.close()
+	e := &engine.Engine{
+		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: s.actor(job), Observer: observers{show, told}, Dead: dead,
+		Lease: 10 * time.Minute, LastWords: 2500 * time.Millisecond,
+		Equip: func(file, text string) (engine.Gear, error) {
+			p, err := l.Plan, error(nil)
+			if text != l.text {
+				if p, err = config.Load(file, []byte(text), s.lookup, catalog()); err != nil {
+					return engine.Gear{}, err
+				}
+				show.resumes(file, p)
+			}
+			return s.gear(p, l.dir)
+		},
+	}
+	r, err := work(e)
+	show.Done()
+	var already engine.Already
+	if errors.As(err, &already) {
+		show.Say("%s", already.Error())
+		r, err = already.Rollout, nil
+	}
+	if err != nil {
+		return errors.Join(err, s.publishFailure(ctx, err))
+	}
+	if err := s.publish(ctx, r); err != nil {
+		return err
+	}
+	if f.JSON {
+		if err := s.print(report.NewStatus(r, time.Time{})); err != nil {
+			return err
+		}
+	} else if err := show.outcome(r); err != nil {
+		return err
+	}
+	if r.State != core.StateSucceeded {
+		s.log.Annotate(core.Annotation{Error: true, Title: fmt.Sprintf("%s %s", r.Line, r.State), Message: r.Reason, File: l.file})
+		return ended{r.State}
+	}
+	return nil
+}
+
+// observers are several as one.
+type observers []core.Observer
+
+func (o observers) Recorded(r *core.Rollout, e core.Event) {
+	for _, each := range o {
+		each.Recorded(r, e)
+	}
+}
+
+func (o observers) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
+	for _, each := range o {
+		each.Looked(r, seen, next)
+	}
+}
+
+func (o observers) Acted(act core.Act, result core.Result, output string) {
+	for _, each := range o {
+		each.Acted(act, result, output)
+	}
+}

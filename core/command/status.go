@@ -1,0 +1,63 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/config"
+	"github.com/breakwater-ci/breakwater/core/ledger"
+	"github.com/breakwater-ci/breakwater/core/report"
+)
+
+type statusCmd struct {
+	rolloutFlags
+}
+
+// Run prints where the newest rollout of the line stands.
+func (c *statusCmd) Run(ctx context.Context, s *ship) error {
+	l, err := s.load(c.Plan, nil)
+	if err != nil {
+		return err
+	}
+	book, err := ledger.Open(ctx, cmp.Or(c.Ledger, s.forge.Job().Ledger), s.ledgerEnv(l.dir))
+	if err != nil {
+		return usage{err}
+	}
+	events, err := book.Read(ctx, l.Line())
+	if err != nil {
+		return err
+	}
+	r, err := core.Replay(l.Line(), events)
+	if err != nil {
+		return err
+	}
+	if r.State == "" {
+		if c.JSON {
+			return s.print(nil)
+		}
+		fmt.Fprintf(s.Stdout, "No rollout on %s yet.\n", r.Line)
+		return nil
+	}
+	next := due(l.Plan, r)
+	if c.JSON {
+		return s.print(report.NewStatus(r, next))
+	}
+	// The rollout goes by the plan that it started with; where that no longer loads, the text does without.
+	p, err := config.Load(r.Start.PlanFile, []byte(r.Start.Plan), nil, catalog())
+	if err != nil {
+		p = nil
+	}
+	return report.Text(s.Stdout, r, report.View{Plan: p, Now: s.Clock.Now(), Next: next, Color: isTerminal(s.Stdout) && s.environ["NO_COLOR"] == ""})
+}
+
+// due is when a bake can end at the earliest; zero if there is none.
+func due(p *core.Plan, r *core.Rollout) time.Time {
+	w := r.Waves[r.Wave]
+	if r.State != core.StateBaking || w.Rule >= len(p.Waves) {
+		return time.Time{}
+	}
+	return w.Since.Add(p.Waves[w.Rule].Bake.Min)
+}

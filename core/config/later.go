@@ -1,0 +1,41 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// later lists what the plan is going to have and this version does not: a key, or "key: value".
+var later = map[reflect.Type][]string{
+	reflect.TypeFor[core.Plan]():     {"windows", "requires", "on_newer", "policy", "emergency", "false_alarms"},
+	reflect.TypeFor[core.Target]():   {"timezone"},
+	reflect.TypeFor[core.Deploy]():   laterDrivers,
+	reflect.TypeFor[core.Rollback](): append([]string{"rehearse"}, laterDrivers...),
+	reflect.TypeFor[core.Bake]():     {"wait: park"},
+	reflect.TypeFor[core.Check]():    {"compare", "burn_rate", "alarms", "shadow"},
+	reflect.TypeFor[core.SourceSpec](): {
+		"type: cloudwatch", "type: command", "type: datadog", "type: dynatrace", "type: elasticsearch",
+		"type: graphite", "type: http", "type: influxdb", "type: newrelic",
+	},
+}
+
+var laterDrivers = []string{"aws-codedeploy", "github-workflow", "gitlab-pipeline"}
+
+// notYet notes a key, or a "key: value", that this version does not have yet. It reports whether what is one.
+func (d *decoder) notYet(of reflect.Type, what string, n *yaml.Node) bool {
+	if !slices.Contains(later[of], what) {
+		return false
+	}
+	want := "remove it"
+	if key, _, isValue := strings.Cut(what, ": "); isValue {
+		want = fmt.Sprintf("another %s", key)
+	}
+	d.mistake(n, want, "this version of Breakwater does not have %q yet", what)
+	return true
+}

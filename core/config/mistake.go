@@ -1,0 +1,130 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Mistake is one thing that is wrong with a plan, and where. Line and column count from 1, columns in characters; a
+// column may be one past the end of its line.
+type Mistake struct {
+	File         string
+	Line, Column int
+	Source       string // the line as written
+	Message      string // what is wrong
+	Want         string // what would be right; may be empty
+}
+
+// Mistakes is everything that is wrong with a plan, sorted by place. It is an error.
+type Mistakes []Mistake
+
+// Error shows the mistakes for people: at most a hundred of them, each with its line and a caret.
+func (m Mistakes) Error() string {
+	var b strings.Builder
+	for i, one := range m {
+		if i == shown {
+			fmt.Fprintf(&b, "\nand %d more mistakes", len(m)-shown)
+			break
+		}
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(one.String())
+	}
+	return b.String()
+}
+
+// shown bounds how many mistakes are printed, width how much of a line: a broken list of targets may be one line of
+// megabytes.
+const (
+	shown = 100
+	width = 110
+)
+
+// String shows a mistake for people, without a newline at the end.
+func (m Mistake) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d:%d: %s", m.File, m.Line, m.Column, m.Message)
+	line, caret := m.excerpt()
+	fmt.Fprintf(&b, "\n  %s\n  %s^", line, caret)
+	if m.Want != "" {
+		fmt.Fprintf(&b, "\n  want: %s", m.Want)
+	}
+	return b.String()
+}
+
+// excerpt returns the part of the line around the column, and what to put before the caret. Tabs stay tabs in both, so
+// that the caret stands right; nothing else that moves a cursor is shown.
+func (m Mistake) excerpt() (line, caret string) {
+	runes := []rune(m.Source)
+	at := min(m.Column-1, len(runes))
+	from := 0
+	if len(runes) > width {
+		from = max(0, min(at-width/2, len(runes)-width))
+		runes = runes[from : from+width]
+	}
+	blank := make([]rune, at-from)
+	for i, r := range runes {
+		if r != '\t' && !unicode.IsPrint(r) {
+			runes[i] = utf8.RuneError
+		}
+		if i < len(blank) {
+			blank[i] = ' '
+			if r == '\t' {
+				blank[i] = '\t'
+			}
+		}
+	}
+	return strings.TrimRightFunc(string(runes), unicode.IsSpace), string(blank)
+}
+
+// sorted orders mistakes by place and drops what is said twice: a value that several aliases stand for is decoded
+// several times.
+func (m Mistakes) sorted() Mistakes {
+	slices.SortStableFunc(m, func(a, b Mistake) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(m)
+}
+
+// nearest returns the known word that is most like a word, and "" if none is like it.
+func nearest(word string, known []string) string {
+	best, least := "", max(1, len(word)/3)+1
+	for _, k := range known {
+		if n := distance(strings.ToLower(word), k); n < least {
+			best, least = k, n
+		}
+	}
+	return best
+}
+
+// distance is how many letters must be put in, taken out, changed or swapped with their neighbor to make b of a.
+func distance(a, b string) int {
+	const longest = 64 // no key is longer; keeps a hostile one cheap
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j]+cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,131 @@
+package config
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A spot is one key of a struct of the plan.
+type spot struct {
+	of  reflect.Type
+	key string
+}
+
+// A rule is what a value must keep beyond its type, said twice: to the loader and to the schema.
+type rule struct {
+	want   string
+	ok     func(v reflect.Value) bool
+	schema func(s *jsonschema.Schema)
+	keys   *rule // for the keys of a mapping
+	filled bool  // ${NAME} is filled in
+}
+
+func at[T any](key string) spot { return spot{reflect.TypeFor[T](), key} }
+
+// rules has every rule of the plan.
+var rules = map[spot]rule{
+	at[core.Plan]("version"):      versionRule,
+	at[core.Plan]("service"):      nameRule,
+	at[core.Plan]("environment"):  nameRule,
+	at[core.Plan]("waves"):        {want: "at least one wave", ok: hasElement, schema: setMinItems},
+	at[core.Plan]("sources"):      {keys: &nameRule},
+	at[core.Plan]("notify"):       {filled: true},
+	at[core.Target]("name"):       nameRule,
+	at[core.Target]("labels"):     {keys: &labelRule},
+	at[core.Target]("weight"):     aboveZero,
+	at[core.WaveRule]("name"):     nameRule,
+	at[core.Split]("by"):          labelRule,
+	at[core.Split]("spread"):      labelRule,
+	at[core.Split]("first"):       someAmount,
+	at[core.Split]("max"):         someAmount,
+	at[core.Split]("growth"):      {want: "1 or more", ok: func(v reflect.Value) bool { return v.Float() >= 1 }, schema: setMinimum("1")},
+	at[core.Deploy]("timeout"):    someTime,
+	at[core.Deploy]("parallel"):   someAmount,
+	at[core.Rollback]("when"):     {want: "each trigger once", ok: allDiffer, schema: setUnique},
+	at[core.Rollback]("timeout"):  someTime,
+	at[core.Rollback]("parallel"): someAmount,
+	at[core.Current]("timeout"):   someTime,
+	at[core.Bake]("every"):        someTime,
+	at[core.Until]("at_least"):    aboveZero,
+	at[core.Check]("name"):        nameRule,
+	at[core.Check]("timeout"):     someTime,
+}
+
+// Names end up in git refs, paths, job names and log lines: what any of those forbids, no name has.
+const (
+	nameForm    = `^[A-Za-z0-9_][A-Za-z0-9._-]*$`
+	badNameForm = `\.\.|\.$|\.lock$`
+	longestName = 100
+	// labelForm is that of Prometheus, so that a label can be one of a metric, of a variable and of an environment.
+	labelForm = `^[A-Za-z_][A-Za-z0-9_]*$`
+)
+
+var (
+	isName    = regexp.MustCompile(nameForm)
+	isBadName = regexp.MustCompile(badNameForm)
+	isLabel   = regexp.MustCompile(labelForm)
+)
+
+func validName(s string) bool {
+	return len(s) <= longestName && isName.MatchString(s) && !isBadName.MatchString(s)
+}
+
+var (
+	versionRule = rule{
+		want:   "version: 1, the only one that this version of Breakwater reads",
+		ok:     func(v reflect.Value) bool { return v.Int() == 1 },
+		schema: func(s *jsonschema.Schema) { s.Const = 1 },
+	}
+	nameRule = rule{
+		want: "a name of letters, digits, dot, dash and underscore: at most 100, not beginning with dot or dash, " +
+			"not ending in a dot or .lock, without two dots in a row",
+		ok: func(v reflect.Value) bool { return validName(v.String()) },
+		schema: func(s *jsonschema.Schema) {
+			s.Pattern, s.MaxLength = nameForm, new(uint64(longestName))
+			s.Not = &jsonschema.Schema{Pattern: badNameForm}
+		},
+	}
+	labelRule = rule{
+		want:   "a label of letters, digits and underscore, not beginning with a digit, at most 100 long",
+		ok:     func(v reflect.Value) bool { return len(v.String()) <= longestName && isLabel.MatchString(v.String()) },
+		schema: func(s *jsonschema.Schema) { s.Pattern, s.MaxLength = labelForm, new(uint64(longestName)) },
+	}
+	aboveZero = rule{
+		want:   "a number above 0",
+		ok:     func(v reflect.Value) bool { return v.Float() > 0 },
+		schema: func(s *jsonschema.Schema) { s.ExclusiveMinimum = "0" },
+	}
+	someTime = rule{
+		want:   "a duration above 0",
+		ok:     func(v reflect.Value) bool { return v.Interface().(time.Duration) > 0 },
+		schema: func(s *jsonschema.Schema) { s.AllOf = []*jsonschema.Schema{{Pattern: positive}} },
+	}
+	someAmount = rule{
+		want:   "1 or more, or a share such as 25%",
+		ok:     func(v reflect.Value) bool { return v.Interface().(core.Amount) != core.Amount{Set: true} },
+		schema: func(s *jsonschema.Schema) { s.Not = &jsonschema.Schema{Const: 0} },
+	}
+)
+
+func hasElement(v reflect.Value) bool { return v.Len() > 0 }
+
+func setMinItems(s *jsonschema.Schema) { s.MinItems = new(uint64(1)) }
+
+func setUnique(s *jsonschema.Schema) { s.UniqueItems = true }
+
+func setMinimum(n string) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.Minimum = json.Number(n) }
+}
+
+func allDiffer(v reflect.Value) bool {
+	when := slices.Clone(v.Interface().([]core.Trigger))
+	slices.Sort(when)
+	return len(slices.Compact(when)) == v.Len()
+}

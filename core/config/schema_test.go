@@ -1,0 +1,159 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	validator "github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+)
+
+// onlyLoader lists the bad plans that the schema accepts, or never gets to see, and why.
+var onlyLoader = map[string]string{}
+
+// TestSchemaAgrees proves that loader and schema judge every plan alike.
+func TestSchemaAgrees(t *testing.T) {
+	schema := compiled(t)
+	for _, file := range files(t, "good/*.yaml") {
+		value, err := jsonOf(read(t, file))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		} else if err := schema.Validate(value); err != nil {
+			t.Errorf("%s: the loader accepts it, the schema does not: %#v", file, err)
+		}
+	}
+	left := len(onlyLoader)
+	for _, file := range files(t, "bad/*.yaml") {
+		value, err := jsonOf(read(t, file))
+		refuses := err == nil && schema.Validate(value) != nil
+		why, listed := onlyLoader[strings.TrimSuffix(filepath.Base(file), ".yaml")]
+		switch {
+		case refuses && listed:
+			t.Errorf("%s: the schema refuses it; take it out of onlyLoader", file)
+		case !refuses && !listed:
+			t.Errorf("%s: the loader refuses it, the schema does not (as JSON: %v)", file, err)
+		case listed && why == "":
+			t.Errorf("%s: why can only the loader see it?", file)
+		case listed:
+			left--
+		}
+	}
+	if left != 0 {
+		t.Errorf("onlyLoader names %d files that are not there", left)
+	}
+}
+
+// TestSchema keeps the schema stable, and says when it changes.
+func TestSchema(t *testing.T) {
+	first, err := Schema(catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if again, err := Schema(catalog()); err != nil || !bytes.Equal(first, again) {
+			t.Fatalf("the same catalog gives another schema: %v", err)
+		}
+	}
+	golden(t, filepath.Join("testdata", "schema.golden"), first)
+}
+
+// TestSchemaDescribes finds keys that editors could not explain.
+func TestSchemaDescribes(t *testing.T) {
+	text, err := Schema(catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, child := range v {
+				walk(path, child)
+			}
+		case map[string]any:
+			properties, _ := v["properties"].(map[string]any)
+			for key, property := range properties {
+				if p := property.(map[string]any); p["description"] == nil {
+					t.Errorf("%s.%s has no description", path, key)
+				}
+			}
+			for key, child := range v {
+				walk(path+"."+key, child)
+			}
+		}
+	}
+	var schema any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	walk("", schema)
+}
+
+// TestSchemaOfTwoDrivers asks for exactly one driver to deploy and at most one to roll back.
+func TestSchemaOfTwoDrivers(t *testing.T) {
+	schema := compile(t, twoDrivers())
+	plan := string(read(t, filepath.Join(plans, "good", "least.yaml")))
+	for text, ok := range map[string]bool{
+		"deploy: {run: x}":                                                      true,
+		"deploy: {drill: {depth: 1}}":                                           true,
+		"deploy: {}":                                                            false,
+		"deploy: {run: x, drill: {depth: 1}}":                                   false,
+		"deploy: {drill: {depth: deep}}":                                        false,
+		"deploy: {run: x}\nrollback: {drill: {depth: 1}}":                       true,
+		"deploy: {run: x}\nrollback: {}":                                        true,
+		"deploy: {run: x}\nrollback: {run: x, drill: {depth: 1}}":               false,
+		"deploy: {run: x}\nrollback: {when: [], drill: {}, scope: wave}":        false,
+		"deploy: {run: x}\nrollback: {when: [], run: {script: x}, scope: wave}": true,
+	} {
+		text = strings.Replace(plan, "deploy: {run: ./deploy.sh}", text, 1)
+		value, err := jsonOf([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(value); (err == nil) != ok {
+			t.Errorf("schema: %s: %v", text, err)
+		}
+		if _, err := Load("p", []byte(text), nil, twoDrivers()); (err == nil) != ok {
+			t.Errorf("loader: %s: %v", text, err)
+		}
+	}
+}
+
+func compiled(t testing.TB) *validator.Schema { return compile(t, catalog()) }
+
+func compile(t testing.TB, c Catalog) *validator.Schema {
+	t.Helper()
+	text, err := Schema(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := validator.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := validator.NewCompiler()
+	if err := compiler.AddResource("plan.json", value); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("plan.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+// jsonOf is how an editor sees a plan: the first YAML document, as JSON.
+func jsonOf(text []byte) (any, error) {
+	var value any
+	if err := yaml.Unmarshal(text, &value); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	return validator.UnmarshalJSON(bytes.NewReader(text))
+}

@@ -1,0 +1,43 @@
+// Package deploy is the table of drivers: the ways to put a version on a target.
+//
+// A driver is one file and one line in [Drivers]. It passes the suite in package deploytest.
+package deploy
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/shell"
+)
+
+// A Kind is one way to put a version on a target.
+type Kind struct {
+	Name    string // the key in the plan under which the options stand
+	Options any    // a pointer to zero options: the type that the key is decoded into
+	Open    func(options any, env Env) (core.Driver, error)
+}
+
+// Drivers holds every kind of driver, sorted by name.
+var Drivers = []Kind{
+	{Name: "run", Options: new(core.Command), Open: openRun},
+}
+
+// Env is what drivers work with.
+type Env struct {
+	Shell   *shell.Runner
+	Timeout time.Duration // longest time for one target; 0: none
+}
+
+// Open returns the driver of that name. The options have the type that [Drivers] gives for it.
+func Open(name string, options any, env Env) (core.Driver, error) {
+	names := make([]string, len(Drivers))
+	for i, kind := range Drivers {
+		if kind.Name == name {
+			return kind.Open(options, env)
+		}
+		names[i] = kind.Name
+	}
+	return nil, fmt.Errorf("the driver %q is unknown; known: %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,182 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A remote is a git remote, reached from a private bare repository of ours: the user's clone is only asked for its
+// configuration, and nothing in it changes.
+type remote struct {
+	name  string   // as the user calls it, without secrets
+	dir   string   // where git runs, so that relative URLs and credential helpers mean what they mean to the user
+	reach []string // environment of commands that ask the remote: with the configuration that reaches it
+	stay  []string // of commands that do not: there a missing object stays missing
+	temp  string   // folder in which the private repository is made
+	repo  string   // the private repository; empty until it is needed
+}
+
+// A setting is one value of git's configuration.
+type setting struct{ key, value string }
+
+// findRemote turns the place of a git: URL into a remote. What is configured for the user's repository, also by
+// includes that depend on its path, is passed on by environment: a command line can be seen by others.
+func findRemote(ctx context.Context, place string, env Env) (*remote, error) {
+	dir, err := filepath.Abs(env.Dir)
+	if err != nil {
+		return nil, err
+	}
+	top := worktree(dir)
+	all, err := settings(ctx, dir, top, env.Environ)
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{name: hideSecrets(place), dir: top, temp: cmp.Or(lookup(env.Environ, "TMPDIR"), "/tmp")}
+	var pass []setting
+	if !slices.ContainsFunc(all, func(s setting) bool { return s.key == "remote."+place+".url" }) {
+		if _, err := os.Stat(filepath.Join(dir, place)); err != nil && !strings.ContainsAny(place, ":/") {
+			return nil, fmt.Errorf("the repository in %s has no remote %q; it has %s", dir, place,
+				cmp.Or(strings.Join(remotes(all), ", "), "none"))
+		}
+		r.dir = dir
+		pass = append(pass, setting{"remote." + alias + ".url", place})
+	}
+	for _, s := range all {
+		if s, ok := carry(s, place); ok {
+			pass = append(pass, s)
+		}
+	}
+	r.stay = append(withoutRepository(env.Environ), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
+	r.reach = configure(r.stay, slices.Concat(resets(pass), pass, []setting{
+		{"remote." + alias + ".promisor", "true"}, // lets the contents of files stay where they are until asked for
+		{"remote." + alias + ".partialclonefilter", "blob:none"},
+	}))
+	return r, nil
+}
+
+// worktree returns the folder at or above dir that is a clone, or else dir.
+func worktree(dir string) string {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil {
+			return at
+		}
+		if at == filepath.Dir(at) {
+			return dir
+		}
+	}
+}
+
+// settings lists git's configuration as it is in dir. A clone that belongs to another user, as in containers, is read
+// too: nothing in it is executed.
+func settings(ctx context.Context, dir, top string, environ []string) ([]setting, error) {
+	trusted := setting{"safe.directory", top}
+	out, err := run(ctx, dir, configure(environ, []setting{trusted}), nil, "config", "--list", "--includes", "-z")
+	if err != nil {
+		return nil, err
+	}
+	var all []setting
+	for entry := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+		key, value, given := strings.Cut(entry, "\n")
+		if !given {
+			value = "true"
+		}
+		all = append(all, setting{key, value})
+	}
+	if !slices.Contains(all, trusted) {
+		return nil, errors.New("git is too old: it does not read GIT_CONFIG_COUNT; install git 2.31 or newer")
+	}
+	return all, nil
+}
+
+// remotes returns the names of the remotes that have a URL.
+func remotes(all []setting) []string {
+	var names []string
+	for _, s := range all {
+		rest, ok := strings.CutPrefix(s.key, "remote.")
+		if name, isURL := strings.CutSuffix(rest, ".url"); ok && isURL {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// carry says whether a setting matters to reach the remote, and returns it as the private repository needs it.
+func carry(s setting, remote string) (setting, bool) {
+	if name, ok := strings.CutPrefix(s.key, "remote."+remote+"."); ok {
+		switch name {
+		case "url", "pushurl", "proxy", "proxyauthmethod", "uploadpack", "receivepack", "vcs":
+			return setting{"remote." + alias + "." + name, s.value}, true
+		}
+		return setting{}, false
+	}
+	section, rest, _ := strings.Cut(s.key, ".")
+	switch section {
+	case "http", "credential", "url", "ssh", "safe":
+		return s, true
+	case "core":
+		return s, rest == "sshcommand" || rest == "askpass" || rest == "gitproxy"
+	case "protocol":
+		return s, strings.HasSuffix(s.key, ".allow")
+	}
+	return setting{}, false
+}
+
+// resets returns settings that empty the lists among pass. The user's own files are in force in the private repository
+// too; without this an authorization header from there would be sent twice, which forges refuse.
+func resets(pass []setting) []setting {
+	var empty []setting
+	for _, s := range pass {
+		list := strings.HasSuffix(s.key, ".extraheader") || strings.HasSuffix(s.key, ".helper")
+		if reset := (setting{key: s.key}); list && !slices.Contains(empty, reset) {
+			empty = append(empty, reset)
+		}
+	}
+	return empty
+}
+
+// configure adds settings to those that an environment already gives to git.
+func configure(environ []string, add []setting) []string {
+	count, _ := strconv.Atoi(lookup(environ, "GIT_CONFIG_COUNT")) // git itself complains of a count that is none
+	environ = slices.Clone(environ)
+	for i, s := range add {
+		environ = append(environ,
+			fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", count+i, s.key), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", count+i, s.value))
+	}
+	return append(environ, fmt.Sprintf("GIT_CONFIG_COUNT=%d", count+len(add)))
+}
+
+// withoutRepository drops from an environment what ties git to a repository. The list is that of git rev-parse
+// --local-env-vars.
+func withoutRepository(environ []string) []string {
+	tied := []string{
+		"GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_CONFIG", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS",
+		"GIT_DIR", "GIT_GRAFT_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_INTERNAL_SUPER_PREFIX",
+		"GIT_NO_REPLACE_OBJECTS", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX", "GIT_REPLACE_REF_BASE", "GIT_SHALLOW_FILE",
+		"GIT_WORK_TREE", "GIT_NAMESPACE",
+	}
+	return slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(tied, name)
+	})
+}
+
+// lookup returns the value that an environment gives to a name; the last one counts.
+func lookup(environ []string, name string) string {
+	for _, entry := range slices.Backward(environ) {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}

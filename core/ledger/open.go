@@ -1,0 +1,58 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// Env is what a ledger takes from the process it runs in.
+type Env struct {
+	Dir     string   // folder that relative paths start from, and whose git repository names the remotes
+	Environ []string // environment of the commands that a ledger runs, as os.Environ gives it
+	Clock   core.Clock
+}
+
+// store is what every kind of ledger can do.
+type store interface {
+	core.Ledger
+	core.Historian
+}
+
+// kinds are the schemes of ledger URLs. What follows the colon is the opener's.
+var kinds = []struct {
+	scheme string
+	open   func(ctx context.Context, place string, env Env) (store, error)
+}{
+	{"file", openFile},
+	{"git", openGit},
+}
+
+// Open returns the ledger at a URL:
+//
+//	file:DIR    a folder, relative to env.Dir
+//	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands
+//
+// The ledger can be used by several goroutines. It also implements [core.Historian], and [io.Closer]: Close removes
+// what it keeps on this machine while it works.
+func Open(ctx context.Context, url string, env Env) (core.Ledger, error) {
+	scheme, place, _ := strings.Cut(url, ":")
+	var known []string
+	for _, kind := range kinds {
+		if kind.scheme != scheme {
+			known = append(known, kind.scheme+":")
+			continue
+		}
+		if place == "" {
+			return nil, fmt.Errorf("ledger %q says no place; write %s:PLACE", url, scheme)
+		}
+		s, err := kind.open(ctx, place, env)
+		if err != nil {
+			return nil, fmt.Errorf("ledger %q: %w", hideSecrets(url), err)
+		}
+		return newGuard(hideSecrets(url), s), nil
+	}
+	return nil, fmt.Errorf("ledger %q is of no known kind; write one of %s", hideSecrets(url), strings.Join(known, ", "))
+}

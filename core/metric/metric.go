@@ -1,0 +1,89 @@
+// Package metric is the room of metric sources: the places that answer a query with numbers. Each kind of source is
+// one file and one line in [Kinds].
+//
+//	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
+//	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
+//
+// A source answers with samples, with no samples when there is no data, or with an error when it could not be asked.
+// Whatever is only partly known is an error too: unknown is never healthy. An error for which asking again is of no
+// use (a bad query, refused credentials) has a method Permanent() bool that returns true. No error shows a secret.
+//
+// Every source also has a method Window() time.Duration, the shortest $window that makes sense for its queries, which
+// is four times the distance between two of its samples, and Close() error, which ends what the source keeps open.
+package metric
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A Kind is one technology that can answer queries.
+type Kind struct {
+	Options    any                      // pointer to the zero value of the kind's options
+	CheckQuery func(query string) error // finds mistakes in a query, with every $ word filled in, without asking anybody
+	Open       func(options any, env Env) (core.Source, error)
+}
+
+// Kinds are the kinds of source, by the name that stands under type in the plan.
+var Kinds = map[string]Kind{
+	"prometheus": {Options: new(PrometheusOptions), CheckQuery: checkQuery, Open: opener(newPrometheus)},
+	"scrape":     {Options: new(ScrapeOptions), CheckQuery: checkQuery, Open: opener(newScrape)},
+}
+
+// Env is what a source needs from the process that it runs in.
+type Env struct {
+	Clock core.Clock
+	// Dir is the folder in which the relative paths of a plan start.
+	Dir string
+	// Proxy returns the proxy for a request to a monitoring system, nil for none. The targets of a scrape are
+	// reached directly.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Dial opens connections. Nil means those of the operating system.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Open opens the source that a plan describes. It asks nobody yet: an error is a mistake in the plan.
+func Open(spec core.SourceSpec, env Env) (core.Source, error) {
+	kind, ok := Kinds[spec.Type]
+	if !ok {
+		known := strings.Join(slices.Sorted(maps.Keys(Kinds)), ", ")
+		return nil, fmt.Errorf("no source has type %q; the types are %s", spec.Type, known)
+	}
+	source, err := kind.Open(spec.Options, env)
+	if err != nil {
+		return nil, fmt.Errorf("source of type %s: %w", spec.Type, err)
+	}
+	return source, nil
+}
+
+// opener makes the Open of a kind from a function that takes the kind's own options.
+func opener[O any](open func(*O, Env) (core.Source, error)) func(any, Env) (core.Source, error) {
+	return func(options any, env Env) (core.Source, error) {
+		own, ok := options.(*O)
+		if !ok || own == nil {
+			return nil, fmt.Errorf("options are %T, not %T", options, own)
+		}
+		return open(own, env)
+	}
+}
+
+// A failure says that a source could not be asked. Its text is short, and holds no secret.
+type failure struct {
+	text      string
+	permanent bool
+	cause     error // what errors.Is finds; it is not printed
+}
+
+func (f *failure) Error() string { return f.text }
+func (f *failure) Unwrap() error { return f.cause }
+
+// Permanent reports whether asking again is of no use.
+func (f *failure) Permanent() bool { return f.permanent }

@@ -1,0 +1,193 @@
+package metric_test
+
+import (
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/metric"
+	"github.com/breakwater-ci/breakwater/core/metric/metrictest"
+)
+
+const secret = "s3cr3t"
+
+func answers(code int, contentType, text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, text)
+	}
+}
+
+func isPermanent(err error) bool {
+	p, ok := errors.AsType[interface {
+		error
+		Permanent() bool
+	}](err)
+	return ok && p.Permanent()
+}
+
+func TestPrometheusRefusals(t *testing.T) {
+	const json = "application/json"
+	vector := func(more string) http.HandlerFunc {
+		return answers(200, json, `{"status":"success"`+more+`,"data":{"resultType":"vector","result":[]}}`)
+	}
+	for name, c := range map[string]struct {
+		server    http.HandlerFunc // nil: nobody listens
+		want      string
+		permanent bool
+	}{
+		"connection refused": {nil, "connection refused", false},
+		"no answer":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 30s", false},
+		"half an answer":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "it closed the connection", false},
+		"401":                {answers(401, "text/plain", "no"), "it refuses us (401); check basic, bearer or headers", true},
+		"403":                {answers(403, json, `{}`), "it refuses us (403)", true},
+		"404":                {answers(404, "text/html", "<html>"), "no Prometheus API there (404); check the path of url", true},
+		"400":                {answers(400, json, `{"status":"error","errorType":"bad_data","error":"1:5: parse error: nope"}`), "bad query: 1:5: parse error: nope", true},
+		"422":                {answers(422, json, `{"status":"error","errorType":"execution","error":"store down"}`), "it cannot evaluate the query: store down", false},
+		"429":                {answers(429, "text/plain", "slow down"), "status 429 Too Many Requests", false},
+		"503":                {answers(503, json, `{"status":"error","error":"starting up"}`), "status 503 Service Unavailable: starting up", false},
+		"502, HTML":          {answers(502, "text/html", "<html>"), "status 502 Bad Gateway", false},
+		"HTML":               {answers(200, "text/html; charset=utf-8", "<html>"), "it does not answer like the Prometheus API (text/html); check url", false},
+		"a login":            {http.RedirectHandler("https://login.example/in?token="+secret, 302).ServeHTTP, "it redirects to https://login.example; give the final url", true},
+		"an empty object":    {answers(200, json, `{}`), `it answers with status ""`, false},
+		"an error with 200":  {answers(200, json, `{"status":"error","error":"oh"}`), `it answers with status "error": oh`, false},
+		"a part":             {vector(`,"warnings":["store 2 did not answer"]`), "the answer may be incomplete: store 2 did not answer", false},
+		"a matrix":           {answers(200, json, `{"status":"success","data":{"resultType":"matrix","result":[]}}`), "the answer is a matrix; use a query that has one value", true},
+		"a string":           {answers(200, json, `{"status":"success","data":{"resultType":"string","result":[1,"x"]}}`), "the answer is a string", true},
+		"a native histogram": {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"3"}]}]}}`), "native histogram", true},
+		"a bad value":        {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}`), "its samples cannot be read", false},
+		"a bad scalar":       {answers(200, json, `{"status":"success","data":{"resultType":"scalar","result":null}}`), "its scalar cannot be read", false},
+		"too large":          {answers(200, json, strings.Repeat(" ", 17<<20)), "its answer is larger than 16 MiB", false},
+	} {
+		bubble(t, name, nil, func(t *testing.T, w *metrictest.World) {
+			if c.server != nil {
+				w.Serve(t, "prom:9090", c.server)
+			}
+			s := open(t, w, "prometheus", &metric.PrometheusOptions{
+				URL: "http://user:" + secret + "@prom:9090/base?key=" + secret, Headers: map[string]core.Secret{"X-Key": secret},
+			})
+			expectError(t, w, s, `jobs`, "prom:9090: "+c.want)
+			_, err := s.Query(t.Context(), `jobs`, w.Clock.Now())
+			if strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "user") {
+				t.Errorf("%v: shows a secret", err)
+			}
+			if isPermanent(err) != c.permanent {
+				t.Errorf("%v: permanent is %t, want %t", err, isPermanent(err), c.permanent)
+			}
+		})
+	}
+	bubble(t, "remarks on style are no warnings", nil, func(t *testing.T, w *metrictest.World) {
+		w.Serve(t, "prom:9090", vector(`,"warnings":["PromQL info: metric might not be a counter"],"infos":["x"]`))
+		s := open(t, w, "prometheus", &metric.PrometheusOptions{URL: "http://prom:9090"})
+		expect(t, w, s, `jobs`)
+	})
+}
+
+func TestPrometheusRequest(t *testing.T) {
+	scalar := `{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}`
+	for name, c := range map[string]struct {
+		options metric.PrometheusOptions
+		header  string
+		want    string
+	}{
+		"basic":       {metric.PrometheusOptions{Basic: &metric.Basic{User: "u", Password: "p"}}, "Authorization", "Basic dTpw"},
+		"in the url":  {metric.PrometheusOptions{URL: "http://u:p@prom:9090/base/"}, "Authorization", "Basic dTpw"},
+		"bearer":      {metric.PrometheusOptions{Bearer: "tok"}, "Authorization", "Bearer tok"},
+		"a header":    {metric.PrometheusOptions{Headers: map[string]core.Secret{"x-scope-orgid": "t1"}}, "X-Scope-Orgid", "t1"},
+		"who we are":  {metric.PrometheusOptions{}, "User-Agent", "breakwater"},
+		"a form":      {metric.PrometheusOptions{}, "Content-Type", "application/x-www-form-urlencoded"},
+		"host header": {metric.PrometheusOptions{Headers: map[string]core.Secret{"Host": "other"}}, "Host", "other"},
+	} {
+		bubble(t, name, nil, func(t *testing.T, w *metrictest.World) {
+			at := w.Clock.Now().Add(1500 * time.Millisecond)
+			w.Serve(t, "prom:9090", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				r.Header.Set("Host", r.Host)
+				if got := r.Header.Get(c.header); got != c.want {
+					t.Errorf("%s: got %q, want %q", c.header, got, c.want)
+				}
+				if r.URL.Path != "/base/api/v1/query" || r.FormValue("query") != `a{b="c"}` || r.FormValue("time") != "946684801.500" {
+					t.Errorf("got %s with %v", r.URL, r.Form)
+				}
+				answers(200, "application/json", scalar)(rw, r)
+			}))
+			if c.options.URL == "" {
+				c.options.URL = "http://prom:9090/base"
+			}
+			s := open(t, w, "prometheus", &c.options)
+			if _, err := s.Query(t.Context(), `a{b="c"}`, at); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		options metric.PrometheusOptions
+		want    string
+	}{
+		"no scheme":         {metric.PrometheusOptions{URL: "prom:9090"}, "url is no URL of the form"},
+		"another scheme":    {metric.PrometheusOptions{URL: "ftp://u:" + secret + "@prom"}, "url is no URL of the form"},
+		"no host":           {metric.PrometheusOptions{URL: "http:///x"}, "url is no URL of the form"},
+		"nonsense":          {metric.PrometheusOptions{URL: "http://u:" + secret + "@[x"}, "url is no URL of the form"},
+		"two credentials":   {metric.PrometheusOptions{URL: "http://p", Basic: &metric.Basic{}, Bearer: secret}, "basic and bearer are both set"},
+		"two of another":    {metric.PrometheusOptions{URL: "http://p", Headers: map[string]core.Secret{"authorization": secret}, Bearer: secret}, "Authorization is set beside"},
+		"negative":          {metric.PrometheusOptions{URL: "http://p", Timeout: -1}, "must not be below zero"},
+		"no file":           {metric.PrometheusOptions{URL: "http://p", TLS: &metric.TLS{CA: "ca.pem"}}, "tls.ca: "},
+		"out of the folder": {metric.PrometheusOptions{URL: "http://p", TLS: &metric.TLS{CA: "../ca.pem"}}, "escapes"},
+		"half a pair":       {metric.PrometheusOptions{URL: "http://p", TLS: &metric.TLS{Cert: "go.mod"}}, "tls.cert: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := metric.Open(core.SourceSpec{Type: "prometheus", Options: &c.options}, metric.Env{Dir: t.TempDir()})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), secret) {
+				t.Errorf("err = %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+func TestTLS(t *testing.T) {
+	server := httptest.NewTLSServer(answers(200, "application/json", `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`))
+	defer server.Close()
+	server.Config.ErrorLog = nil
+	dir := t.TempDir()
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		tls  *metric.TLS
+		want string
+	}{
+		"trusted":         {&metric.TLS{CA: "ca.pem"}, ""},
+		"by another name": {&metric.TLS{CA: "ca.pem", ServerName: "example.com"}, ""},
+		"any":             {&metric.TLS{InsecureSkipVerify: true}, ""},
+		"not trusted":     {nil, "its certificate is not trusted"},
+		"a wrong name":    {&metric.TLS{CA: "ca.pem", ServerName: "wrong.example"}, "its certificate is not trusted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := metric.Open(core.SourceSpec{Type: "prometheus", Options: &metric.PrometheusOptions{
+				URL: core.Secret(server.URL), TLS: c.tls,
+			}}, metric.Env{Clock: metrictest.Clock{}, Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.(io.Closer).Close()
+			switch _, err := s.Query(t.Context(), `2`, metrictest.Clock{}.Now()); {
+			case c.want == "" && err != nil:
+				t.Error(err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("err = %v, want %s", err, c.want)
+			}
+		})
+	}
+}

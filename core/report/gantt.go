@@ -1,0 +1,107 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// gantt draws the waves that have started as a Mermaid diagram in a fenced block: a bar for the deploy, which begins
+// with the end of the wave before, one for the bake, and one for the way back. Times are UTC whatever the zone of the
+// reader, as in the tables.
+func gantt(r *core.Rollout, now time.Time) string {
+	var b strings.Builder
+	b.WriteString("```mermaid\ngantt\n    title " + mermaid(r.Line.String()+" "+r.Start.Version) + " in UTC\n")
+	b.WriteString("    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat " + axis(r, now) + "\n    todayMarker off\n")
+	from, to := window(r)
+	start := r.Began
+	for i := range to {
+		w := &r.Waves[i]
+		if i >= from && w.State != core.WavePending {
+			fmt.Fprintf(&b, "    section %s\n", mermaid(w.Name))
+			bars(&b, r, w, start, now)
+		}
+		if !w.Passed.IsZero() {
+			start = w.Passed
+		}
+	}
+	if r.State == core.StatePending {
+		b.WriteString("    section no wave yet\n")
+		bar(&b, "waiting", "active", r.Began, now)
+	}
+	b.WriteString("```\n")
+	return b.String()
+}
+
+// bars draws one wave, whose deploy began at start.
+func bars(b *strings.Builder, r *core.Rollout, w *core.Wave, start, now time.Time) {
+	over := now
+	if r.State.Resting() {
+		over = r.Changed
+	}
+	if w.Since.IsZero() {
+		switch w.State {
+		case core.WaveDeploying:
+			bar(b, "deploy", "active", start, over)
+		default:
+			bar(b, "deploy "+mermaid(string(w.State)), "crit", start, over)
+		}
+		return
+	}
+	bar(b, "deploy", "done", start, w.Since)
+	end := bakeEnd(r, w, now)
+	switch w.State {
+	case core.WaveBaking:
+		bar(b, "bake", "active", w.Since, end)
+	case core.WavePassed:
+		bar(b, "bake", "done", w.Since, end)
+	case core.WaveHalted:
+		bar(b, "bake halted", "crit", w.Since, end)
+	default:
+		bar(b, "bake", "done", w.Since, end)
+		if w.State != core.WaveRollingBack && !r.Restored.IsZero() {
+			over = r.Restored
+		}
+		bar(b, mermaid(string(w.State)), "crit", turned(r, now), over)
+	}
+}
+
+// turned is when a rollout began to go back: the ledger's record keeps no instant of its own for it, so it is the end
+// of the last bake.
+func turned(r *core.Rollout, now time.Time) time.Time {
+	last := r.Began
+	for i := range r.Waves {
+		if w := &r.Waves[i]; !w.Since.IsZero() {
+			if end := bakeEnd(r, w, now); end.After(last) {
+				last = end
+			}
+		}
+	}
+	return last
+}
+
+// bar draws one bar. None is shorter than a second: one without length is not drawn.
+func bar(b *strings.Builder, name, tag string, from, to time.Time) {
+	if !to.After(from.Add(time.Second)) {
+		to = from.Add(time.Second)
+	}
+	fmt.Fprintf(b, "    %s :%s, %s, %s\n", name, tag, instant(from), instant(to))
+}
+
+// axis is how the diagram writes times, by how long it is.
+func axis(r *core.Rollout, now time.Time) string {
+	end := now
+	if r.State.Resting() {
+		end = r.Changed
+	}
+	switch d := end.Sub(r.Began); {
+	case d < 10*time.Minute:
+		return "%H:%M:%S"
+	case d < 24*time.Hour:
+		return "%H:%M"
+	default:
+		return "%b %d %H:%M"
+	}
+}

@@ -1,0 +1,63 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"time"
+)
+
+// Outlook is a plan with its waves, as `plan` prints it, and its JSON. It has types of its own so that this room need
+// not know the one that cuts the waves; the command copies them over.
+type Outlook struct {
+	Line  string        `json:"line"`
+	Waves []OutlookWave `json:"waves"`
+}
+
+// OutlookWave is one wave of an [Outlook].
+type OutlookWave struct {
+	Name           string    `json:"name"`
+	Targets        []string  `json:"targets"`
+	Share          float64   `json:"share"`    // of all weight, in this wave; 0 to 1
+	AtRisk         float64   `json:"at_risk"`  // of all weight, on the new version once the wave is deployed; 0 to 1
+	BakeMin        Duration  `json:"bake_min"` // shortest
+	BakeMax        Duration  `json:"bake_max"` // longest
+	EarliestStart  time.Time `json:"earliest_start"`
+	EarliestFinish time.Time `json:"earliest_finish"`
+}
+
+// Duration is a duration that is written as in a plan: 1h30m0s.
+type Duration time.Duration
+
+// MarshalText writes the duration as in a plan.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// PlanText prints the waves of a plan: what each takes, how much is at risk once it is deployed, and when it could
+// start and finish if every deploy took no time and every bake its shortest.
+func PlanText(w io.Writer, o Outlook) error {
+	p := &page{w: w}
+	targets := 0
+	t := &table{
+		heads: []string{"WAVE", "TARGETS", "SHARE", "AT RISK", "BAKE", "EARLIEST START", "EARLIEST FINISH"},
+		right: []bool{false, true, true, true, true, false, false},
+	}
+	for _, wave := range o.Waves {
+		targets += len(wave.Targets)
+		bake := lasting(time.Duration(wave.BakeMin))
+		if wave.BakeMax > wave.BakeMin {
+			bake += " to " + lasting(time.Duration(wave.BakeMax))
+		}
+		t.rows = append(t.rows, []cell{{text: line(wave.Name, 32)}, {text: fmt.Sprint(len(wave.Targets))},
+			{text: percent(wave.Share)}, {text: percent(wave.AtRisk)}, {text: bake},
+			{text: minute(wave.EarliestStart)}, {text: minute(wave.EarliestFinish)}})
+	}
+	p.print("%s: %s in %s\n\n", line(o.Line, 60), plural(targets, "target"), plural(len(o.Waves), "wave"))
+	p.table(t)
+	if n := len(o.Waves); n > 0 {
+		first, last := o.Waves[0], o.Waves[n-1]
+		p.print("\n  Earliest finish: %s UTC, %s after the start. Times are UTC; deploys are not counted.\n",
+			minute(last.EarliestFinish), lasting(last.EarliestFinish.Sub(first.EarliestStart)))
+	}
+	return p.err
+}
+
+func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }

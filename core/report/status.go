@@ -1,0 +1,80 @@
+package report
+
+import (
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// Status is a rollout as `status --json` prints it. Lists are never null. It carries text as it is in the ledger:
+// who shows it must make it safe for where it is shown.
+type Status struct {
+	Rollout  string       `json:"rollout"`
+	Line     string       `json:"line"`
+	Version  string       `json:"version"`
+	Previous string       `json:"previous"` // empty on a first release
+	State    core.State   `json:"state"`
+	Wave     string       `json:"wave"` // at work, or the last that was
+	Reason   string       `json:"reason"`
+	NextAt   *time.Time   `json:"next_at"` // null: nothing is due
+	Waves    []WaveStatus `json:"waves"`
+}
+
+// WaveStatus is one wave of a [Status].
+type WaveStatus struct {
+	Name     string          `json:"name"`
+	State    core.WaveState  `json:"state"`
+	Targets  []TargetStatus  `json:"targets"`
+	Verdicts []VerdictStatus `json:"verdicts"`
+}
+
+// TargetStatus is one target of a [WaveStatus].
+type TargetStatus struct {
+	Name     string           `json:"name"`
+	State    core.TargetState `json:"state"`
+	Version  string           `json:"version"` // what it runs; empty if that is not known
+	Attempts int              `json:"attempts"`
+}
+
+// VerdictStatus is the newest verdict of one check on a [WaveStatus].
+type VerdictStatus struct {
+	Check   string           `json:"check"`
+	Verdict core.VerdictKind `json:"verdict"`
+	Reason  string           `json:"reason"`
+	Shadow  bool             `json:"shadow"`
+}
+
+// NewStatus returns the status of a rollout. next is when something is due; the zero time says that nothing is.
+func NewStatus(r *core.Rollout, next time.Time) Status {
+	s := Status{
+		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
+		State: r.State, Reason: r.Reason, Waves: make([]WaveStatus, 0, len(r.Waves)),
+	}
+	if w := atWork(r); w != nil {
+		s.Wave = w.Name
+	}
+	if !next.IsZero() {
+		s.NextAt = new(next.UTC())
+	}
+	for i := range r.Waves {
+		w := &r.Waves[i]
+		ws := WaveStatus{Name: w.Name, State: w.State,
+			Targets: make([]TargetStatus, 0, len(w.Targets)), Verdicts: make([]VerdictStatus, 0, len(w.Verdicts))}
+		for _, t := range w.Targets {
+			ws.Targets = append(ws.Targets, TargetStatus{t.Name, t.State, t.Version, t.Attempts})
+		}
+		for _, v := range w.Verdicts {
+			ws.Verdicts = append(ws.Verdicts, VerdictStatus{v.Check, v.Verdict, v.Reason, v.Shadow})
+		}
+		s.Waves = append(s.Waves, ws)
+	}
+	return s
+}
+
+// atWork is the wave that is at work, or the last that was; nil if the rollout has none.
+func atWork(r *core.Rollout) *core.Wave {
+	if r.Wave < 0 || r.Wave >= len(r.Waves) {
+		return nil
+	}
+	return &r.Waves[r.Wave]
+}

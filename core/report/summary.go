@@ -1,0 +1,111 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// mostWaves is how many waves a summary shows; the one at work is always among them.
+const mostWaves = 50
+
+// Summary is the Markdown of a rollout for a job's summary. It shows as intended on GitHub and GitLab, is well under
+// their limit of 1 MiB whatever the size of the rollout, and depends on nothing but r and now.
+func Summary(r *core.Rollout, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## %s: %s is %s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20))
+	fmt.Fprintf(&b, "**Why:** %s\n\n", cmp.Or(markdown(r.Reason, 1000), r.State.Meaning()))
+	if said := override(r.Override, func(s string) string { return markdown(s, 500) }); said != "" {
+		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
+	}
+	fmt.Fprintf(&b, "Rollout %s, previous version %s, started %s UTC.\n\n", markdown(r.ID, 80),
+		cmp.Or(markdown(r.Start.Previous, 80), "none"), instant(r.Began))
+	b.WriteString("**What to do next**\n\n")
+	for _, sentence := range advice(r, time.Time{}, func(s string) string { return markdown(s, 80) }) {
+		fmt.Fprintf(&b, "- %s\n", sentence)
+	}
+	waveSummary(&b, r, now)
+	for _, a := range asked(r) {
+		verdictSummary(&b, a)
+	}
+	failureSummary(&b, r)
+	b.WriteString("\n### Timeline\n\n")
+	b.WriteString(gantt(r, now))
+	return b.String()
+}
+
+func waveSummary(b *strings.Builder, r *core.Rollout, now time.Time) {
+	b.WriteString("\n### Waves\n\n")
+	b.WriteString("| Wave | State | Targets | Share | Deployed at (UTC) | Baked | Checks |\n")
+	b.WriteString("|:--|:--|--:|--:|:--|--:|:--|\n")
+	from, to := window(r)
+	share := shares(r)
+	for i := from; i < to; i++ {
+		w := &r.Waves[i]
+		bake := "-"
+		if d, started := baked(r, w, now); started {
+			bake = lasting(d)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(w.Name, 60), markdown(string(w.State), 20), progress(w),
+			percent(share[i]), instant(w.Since), bake, tally(w.Verdicts))
+	}
+	if hidden := len(r.Waves) - (to - from); hidden > 0 {
+		fmt.Fprintf(b, "\nWaves %d to %d of %d are shown.\n", from+1, to, len(r.Waves))
+	}
+}
+
+// window is the stretch of waves that is shown: the one at work with a few after it, and what came before.
+func window(r *core.Rollout) (from, to int) {
+	to = min(len(r.Waves), max(mostWaves, r.Wave+mostWaves/5))
+	return max(0, to-mostWaves), to
+}
+
+func verdictSummary(b *strings.Builder, a asking) {
+	fmt.Fprintf(b, "\n### Checks %s\n\n", markdown(a.about, 80))
+	b.WriteString("| Check | Verdict | Value | Why | Query | Window | At (UTC) |\n")
+	b.WriteString("|:--|:--|--:|:--|:--|:--|:--|\n")
+	for _, v := range a.verdicts[:min(len(a.verdicts), mostVerdicts)] {
+		kind := markdown(string(v.Verdict), 20)
+		if v.Verdict != core.Pass {
+			kind = "**" + kind + "**"
+		}
+		if v.Shadow {
+			kind += " (shadow)"
+		}
+		query := "-"
+		if v.Query != "" {
+			query = "<code>" + markdown(v.Query, 600) + "</code>"
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(v.Check, 60), kind, number(v.Value), markdown(v.Reason, 400),
+			query, cmp.Or(markdown(v.Window, 60), "-"), instant(v.At))
+	}
+	if more := len(a.verdicts) - mostVerdicts; more > 0 {
+		fmt.Fprintf(b, "\nAnd %s more.\n", plural(more, "check"))
+	}
+}
+
+func failureSummary(b *strings.Builder, r *core.Rollout) {
+	failed := failures(r)
+	if len(failed) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n### %s\n", plural(len(failed), "failed target"))
+	for _, f := range failed[:min(len(failed), mostFailures)] {
+		t := f.target
+		fmt.Fprintf(b, "\n**%s** (wave %s, %s, %s): %s\n", markdown(t.Name, 80), markdown(f.wave, 60), markdown(string(t.State), 20),
+			plural(t.Attempts, "attempt"), cmp.Or(markdown(t.Error, 500), "no error was recorded"))
+		if tail := lines(t.Tail, mostTail, 300); len(tail) > 0 {
+			b.WriteString("\n" + fence(tail))
+		}
+	}
+	if len(failed) > mostFailures {
+		var more []string
+		for _, f := range failed[mostFailures:] {
+			more = append(more, f.target.Name)
+		}
+		fmt.Fprintf(b, "\nAlso: %s.\n", names(more, func(s string) string { return markdown(s, 80) }))
+	}
+}

@@ -1,0 +1,52 @@
+package schedule
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A Row is what one wave does to the whole.
+type Row struct {
+	Wave           string
+	Targets        int
+	Share          float64   // of all weight, in this wave; 0 to 1
+	AtRisk         float64   // of all weight, on the new version once this wave is deployed; 0 to 1
+	Bake           core.Bake // of the wave's rule
+	EarliestStart  time.Time
+	EarliestFinish time.Time
+}
+
+// Outlook says when each wave could start and finish at the earliest if the rollout started at start. It counts every
+// deploy as instantaneous and every bake at its min, so a real rollout takes longer, never shorter. The waves must be
+// those of the plan.
+func Outlook(p *core.Plan, waves []core.StartWave, start time.Time) []Row {
+	rows := make([]Row, 0, len(waves))
+	total := 0.0
+	for _, w := range waves {
+		total += weight(w)
+	}
+	out := 0.0
+	for _, w := range waves {
+		mine := weight(w)
+		out += mine
+		row := Row{
+			Wave: w.Name, Targets: len(w.Targets), Share: mine / total, AtRisk: out / total,
+			Bake: p.Waves[w.Rule].Bake, EarliestStart: start,
+		}
+		start = start.Add(row.Bake.Min)
+		row.EarliestFinish = start
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// weight adds up the weights of a wave. A target without one counts 1.
+func weight(w core.StartWave) float64 {
+	sum := 0.0
+	for _, t := range w.Targets {
+		sum += cmp.Or(t.Weight, 1)
+	}
+	return sum
+}
