@@ -63,8 +63,8 @@ func TestWorkflow(t *testing.T) {
 	}
 }
 
-// A shop is a repository with a plan, servers and a workflow, checked out as a runner leaves it: owned by another user,
-// with a token for the remote in its config.
+// A shop is a repository with a plan, servers and a workflow, checked out as actions/checkout leaves it: owned by another
+// user, with a token for the remote in a file that git includes for this one repository.
 type shop struct {
 	t      *testing.T
 	dir    string // the workspace
@@ -97,7 +97,9 @@ func newShop(t *testing.T) *shop {
 	remote := gitServer(t, token)
 	s.git("init", "-q", "-b", "main")
 	s.git("remote", "add", "origin", remote+"/octo/shop.git")
-	s.git("config", "http."+remote+"/.extraheader", "AUTHORIZATION: "+token)
+	credentials := filepath.Join(s.dir, ".git", "credentials.config")
+	s.git("config", "--file", credentials, "http."+remote+"/.extraheader", "AUTHORIZATION: "+token)
+	s.git("config", "includeIf.gitdir:"+filepath.Join(s.dir, ".git")+".path", credentials)
 	return s
 }
 

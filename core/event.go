@@ -71,10 +71,12 @@ type StartWave struct {
 	Targets []StartTarget `json:"targets"`
 }
 
-// A StartTarget is a target with the version that it ran when the rollout started.
+// A StartTarget is a target with what is known of it when the rollout started.
 type StartTarget struct {
 	Target
-	Previous string `json:"previous,omitempty"` // empty: as the rollout's
+	Previous string `json:"previous,omitempty"` // what goes back on it; empty: as the rollout's
+	Runs     string `json:"runs,omitempty"`     // what it runs; empty: what goes back on it
+	Unknown  bool   `json:"unknown,omitempty"`  // the rollout before left it half-way: what it runs is not known
 }
 
 // Outcome is how an act on a target ended.

@@ -283,10 +283,18 @@ func (r *Rollout) start(e Event) {
 		r.Waves[i] = Wave{Name: w.Name, Rule: w.Rule, State: WavePending, Targets: make([]TargetRecord, len(w.Targets))}
 		for j, t := range w.Targets {
 			previous := cmp.Or(t.Previous, e.Start.Previous)
-			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: previous, Previous: previous}
+			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: t.runs(previous), Previous: previous}
 			r.index[t.Name] = place{i, j}
 		}
 	}
+}
+
+// runs is the version that a target ran when the rollout started, empty if that is not known.
+func (t StartTarget) runs(previous string) string {
+	if t.Unknown {
+		return ""
+	}
+	return cmp.Or(t.Runs, previous)
 }
 
 func (r *Rollout) deploying(e Event) {
@@ -310,7 +318,8 @@ func (r *Rollout) deployed(e Event) {
 			t.Attempts--
 			t.State = TargetPending
 			if t.Attempts == 0 {
-				t.Version = t.Previous
+				p := r.index[t.Name]
+				t.Version = r.Start.Waves[p.wave].Targets[p.target].runs(t.Previous)
 			}
 		default:
 			t.State = TargetFailed

@@ -34,21 +34,18 @@ func newCommand(c core.Check, run *shell.Runner, clock core.Clock, scope core.As
 			Action: shell.ActionCheck, Rollout: scope.Rollout, Wave: scope.Wave, Version: scope.Version,
 			Previous: scope.Previous, Targets: scope.Targets,
 		},
-		last: core.Verdict{
-			Verdict: core.Inconclusive,
-			Reason:  "a command cannot be asked about the past; it is asked at the next look",
-		},
 	}
 }
 
-// answer runs the command. It can only tell what is true now, so that for a look at the past the verdict stays as it
-// was.
+// answer runs the command. That can only tell what is true now: for a look at the past a bad answer stays, but a good
+// one says nothing about what came after it.
 func (c *command) answer(ctx context.Context, at time.Time) core.Verdict {
 	if c.clock.Now().Sub(at) > c.every {
-		if c.last.At.IsZero() {
-			c.last.At = at
+		if c.last.Verdict == core.Fail || c.last.Verdict == core.Error {
+			return c.last
 		}
-		return c.last
+		const reason = "a command cannot be asked about the past; it is asked at the next look"
+		return core.Verdict{Verdict: core.Inconclusive, Reason: reason, At: at}
 	}
 	output, err := c.shell.Run(ctx, c.script, c.vars, c.timeout)
 	c.last = core.Verdict{At: at}

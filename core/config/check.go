@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -39,25 +38,17 @@ func (d *decoder) checkTargets(targets []core.Target) {
 	unique(d, "targets", targets, func(t *core.Target) *string { return &t.Name })
 }
 
-// checkWaves also sees waves that can get no target, and names that a split is going to give.
+// checkWaves also sees waves that can get no target, whatever the targets are.
 func (d *decoder) checkWaves(waves []core.WaveRule) {
 	unique(d, "waves", waves, func(w *core.WaveRule) *string { return &w.Name })
 	rest := slices.IndexFunc(waves, func(w core.WaveRule) bool { return w.Select.All })
-	for i := range waves {
-		w := &waves[i]
-		if rest >= 0 && i > rest && d.good(&w.Select) {
+	if rest < 0 {
+		return
+	}
+	for i := rest + 1; i < len(waves); i++ {
+		if w := &waves[i]; d.good(&w.Select) {
 			d.mistake(d.seen[&w.Select], "the wave that takes all in the last place",
 				"nothing is left for this wave: wave %q takes all", waves[rest].Name)
-		}
-		if w.Split == nil || !d.good(&w.Name) {
-			continue
-		}
-		for j := range waves {
-			number, ok := strings.CutPrefix(waves[j].Name, w.Name+"-")
-			if _, err := strconv.ParseUint(number, 10, 32); ok && err == nil {
-				d.mistake(d.seen[&waves[j].Name], "another name",
-					"wave %q is split into %s-1, %s-2 and so on; this name may be one of them", w.Name, w.Name, w.Name)
-			}
 		}
 	}
 }

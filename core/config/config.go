@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -44,8 +45,8 @@ func Load(file string, text []byte, lookup func(string) (string, bool), c Catalo
 	d := newDecoder(file, text)
 	d.lookup, d.catalog = lookup, c
 	plan := new(core.Plan)
-	if root := d.parse(text); root != nil {
-		d.root(root, plan)
+	if root := d.parse(text, "a plan; README.md has one to begin with"); root != nil {
+		d.value(root, reflect.ValueOf(plan).Elem())
 		d.fillDefaults(plan)
 		d.check(plan)
 	}
@@ -60,7 +61,7 @@ func Load(file string, text []byte, lookup func(string) (string, bool), c Catalo
 func Targets(file string, text []byte) ([]core.Target, error) {
 	d := newDecoder(file, text)
 	var targets []core.Target
-	if root := d.parse(text); root != nil {
+	if root := d.parse(text, wantTargets); root != nil {
 		d.targetList(root, &targets)
 		d.fillTargets(targets)
 		d.checkTargets(targets)

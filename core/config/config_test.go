@@ -255,11 +255,11 @@ func TestTwoDrivers(t *testing.T) {
 }
 
 func TestTargets(t *testing.T) {
-	want := []core.Target{{Name: "a", Weight: 1}, {Name: "b", Labels: map[string]string{"x": "é/\n"}, Weight: 2}}
+	want := []core.Target{{Name: "a", Weight: 1}, {Name: "b", Labels: map[string]string{"x": "é/\n😀"}, Weight: 2}}
 	for name, text := range map[string]string{
-		"JSON":          `[{"name":"a"},{"name":"b","labels":{"x":"\u00e9\/\n"},"weight":2}]` + "\n",
-		"indented JSON": "[\n\t{\n\t\t\"name\": \"a\"\n\t},\n\t{\"name\": \"b\", \"labels\": {\"x\": \"é/\\n\"}, \"weight\": 2}\n]",
-		"YAML":          "- name: a\n- {name: b, labels: {x: \"é/\\n\"}, weight: 2}\n",
+		"JSON":          `[{"name":"a"},{"name":"b","labels":{"x":"\u00e9\/\n\ud83d\ude00"},"weight":2}]` + "\n",
+		"indented JSON": "[\n\t{\n\t\t\"name\": \"a\"\n\t},\n\t{\"name\": \"b\", \"labels\": {\"x\": \"é/\\n😀\"}, \"weight\": 2}\n]",
+		"YAML":          "- name: a\n- {name: b, labels: {x: \"é/\\n😀\"}, weight: 2}\n",
 	} {
 		got, err := Targets("targets", []byte(text))
 		if err != nil {
@@ -268,8 +268,8 @@ func TestTargets(t *testing.T) {
 		equal(t, name, got, want)
 	}
 	for text, message := range map[string]string{
-		"":                                "targets:1:1: the file is empty",
-		"[]":                              "targets:1:1: a list does not fit here",
+		"":                                "targets:1:1: there is nothing here",
+		"[]":                              "targets:1:1: an empty list does not fit here",
 		"{a: b}":                          "targets:1:1: a mapping does not fit here",
 		"could not connect":               "targets:1:1: the text",
 		`[{"name":"a"},{"name":"a"}]`:     "targets:1:23: there are two targets \"a\"",

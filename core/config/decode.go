@@ -143,7 +143,7 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, extra map[string]func(*y
 		return keys
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrongType(n, "a mapping with the keys "+strings.Join(known(), ", "))
+		d.wrongType(n, "a mapping with keys of "+strings.Join(known(), ", "))
 		return
 	}
 	have := make(map[string]bool)
@@ -154,9 +154,9 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, extra map[string]func(*y
 			d.field(v, f, value)
 		} else if decode := extra[name]; decode != nil {
 			decode(value)
-		} else if d.refused[n] = true; !d.notYet(v.Type(), name, key) {
+		} else if d.refused[n] = true; !d.notYet(v.Type(), name, key, nil) {
 			have[nearest(name, known())] = true
-			d.mistake(key, oneOf(name, known()), "unknown key %q", name)
+			d.mistake(key, oneOf(name, known()), "unknown key %q", clip(name))
 		}
 	})
 	for _, f := range shape.fields {
@@ -199,10 +199,9 @@ func (d *decoder) enum(n *yaml.Node, v reflect.Value, f field, of reflect.Type) 
 		return
 	}
 	d.refused[n] = true
-	if d.notYet(of, f.key+": "+word, n) {
-		return
+	if !d.notYet(of, f.key+": "+word, n, f.enum) {
+		d.mistake(n, oneOf(word, f.enum), "%q is not a word that %s knows", clip(word), f.key)
 	}
-	d.mistake(n, oneOf(word, f.enum), "%q is not a word that %s knows", word, f.key)
 }
 
 // mapping decodes into a map with text keys. A value that is plain text may be empty here.
@@ -237,7 +236,7 @@ func (d *decoder) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
 			d.refused[n] = true
 			d.mistake(key, "a text; quote it if it is meant as one", "%s is no key", describe(key))
 		case earlier != nil:
-			d.mistake(key, fmt.Sprintf("each key once; the first is in line %d", earlier.Line), "the key %q is here twice", key.Value)
+			d.mistake(key, fmt.Sprintf("each key once; the first is in line %d", earlier.Line), "the key %q is here twice", clip(key.Value))
 		default:
 			first[key.Value] = key
 			each(key, value)
@@ -274,15 +273,15 @@ func (d *decoder) text(n *yaml.Node, blank bool) (string, bool) {
 	if !d.filling {
 		return n.Value, true
 	}
-	text, err := expand(n.Value, d.lookup)
-	if err != nil {
+	text, wrong := expand(n.Value, d.lookup)
+	for _, err := range wrong {
 		want := "${NAME} with a name of letters, digits and underscore; $$ is a plain dollar"
 		if unset, ok := errors.AsType[unsetError](err); ok {
 			want = fmt.Sprintf("set %s in the environment of this step", unset.name)
 		}
 		d.refuse(n, want, "%v", err)
 	}
-	return text, err == nil
+	return text, wrong == nil
 }
 
 // scalar decodes a number or a truth value.
@@ -324,8 +323,12 @@ func isNull(n *yaml.Node) bool { return tag(n) == "!!null" }
 // describe says what a value is, for people.
 func describe(n *yaml.Node) string {
 	switch {
+	case n.Kind == yaml.SequenceNode && len(n.Content) == 0:
+		return "an empty list"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
+	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
+		return "an empty mapping"
 	case n.Kind == yaml.MappingNode:
 		return "a mapping"
 	case isNull(n):
@@ -348,12 +351,16 @@ func clip(text string) string {
 	return text
 }
 
+// oneOf says which words are known, and which of them may have been meant.
 func oneOf(word string, known []string) string {
-	want := "one of " + strings.Join(known, ", ")
-	if like := nearest(word, known); like != "" {
-		want = fmt.Sprintf("did you mean %q? Known: %s", like, strings.Join(known, ", "))
+	switch like := nearest(word, known); {
+	case like != "":
+		return fmt.Sprintf("did you mean %q? Known: %s", like, strings.Join(known, ", "))
+	case len(known) == 1:
+		return known[0]
+	default:
+		return "one of " + strings.Join(known, ", ")
 	}
-	return want
 }
 
 // A shape is the keys of a struct.

@@ -20,40 +20,34 @@ var (
 // expand fills every ${NAME} of a text; $$ becomes a plain dollar, any other dollar is one. What is filled in is not
 // looked at again. Without a lookup the text stays as it is. An empty value counts as unset: CI systems give an empty
 // text for a secret that does not exist.
-func expand(text string, lookup func(string) (string, bool)) (string, error) {
+func expand(text string, lookup func(string) (string, bool)) (filled string, wrong []error) {
 	var b strings.Builder
-	for rest := text; ; {
-		before, after, ok := strings.Cut(rest, "$")
+	rest := text
+	for {
+		before, after, found := strings.Cut(rest, "$")
 		b.WriteString(before)
-		switch {
-		case !ok && lookup == nil:
-			return text, nil
-		case !ok:
-			return b.String(), nil
-		case strings.HasPrefix(after, "{"):
-			name, tail, closed := strings.Cut(after[1:], "}")
-			if !closed || !envName.MatchString(name) {
-				return "", errBadName
-			}
-			value, err := value(name, lookup)
-			if err != nil {
-				return "", err
-			}
-			b.WriteString(value)
-			rest = tail
-		default:
+		if !found {
+			break
+		}
+		if !strings.HasPrefix(after, "{") {
 			b.WriteByte('$')
 			rest = strings.TrimPrefix(after, "$")
+			continue
+		}
+		name, tail, closed := strings.Cut(after[1:], "}")
+		rest = tail
+		if !closed || !envName.MatchString(name) {
+			wrong = append(wrong, errBadName)
+		} else if lookup != nil {
+			value, ok := lookup(name)
+			if !ok || value == "" {
+				wrong = append(wrong, unsetError{name})
+			}
+			b.WriteString(value)
 		}
 	}
-}
-
-func value(name string, lookup func(string) (string, bool)) (string, error) {
 	if lookup == nil {
-		return "", nil
+		return text, wrong
 	}
-	if text, ok := lookup(name); ok && text != "" {
-		return text, nil
-	}
-	return "", unsetError{name}
+	return b.String(), wrong
 }

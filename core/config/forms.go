@@ -36,12 +36,10 @@ var (
 const (
 	wantDuration = "a duration such as 30s, 15m, 1h30m, 2d or 1w"
 	wantAmount   = "a whole number such as 4, or a share such as 25%"
+	wantTargets  = "a list with at least one target, such as [{name: a, labels: {region: us-east-1}}]"
 	// longest bounds durations, so that sums and multiples of them cannot overflow.
 	longest = 366 * 24 * time.Hour
 )
-
-// root decodes the whole plan.
-func (d *decoder) root(n *yaml.Node, p *core.Plan) { d.value(n, reflect.ValueOf(p).Elem()) }
 
 // duration decodes Go's durations, with days and weeks too.
 func (d *decoder) duration(n *yaml.Node, p *time.Duration) {
@@ -168,7 +166,7 @@ func (d *decoder) targets(n *yaml.Node, p *core.Targets) {
 
 func (d *decoder) targetList(n *yaml.Node, p *[]core.Target) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
-		d.wrongType(n, "a list with at least one target, such as [{name: a, labels: {region: us-east-1}}]")
+		d.wrongType(n, wantTargets)
 		return
 	}
 	d.list(n, reflect.ValueOf(p).Elem())
@@ -177,15 +175,22 @@ func (d *decoder) targetList(n *yaml.Node, p *[]core.Target) {
 // source decodes {type: ..., and the options of that kind}.
 func (d *decoder) source(n *yaml.Node, p *core.SourceSpec) {
 	kinds := slices.Sorted(maps.Keys(d.catalog.Sources))
-	typed := typeOf(n)
+	if n.Kind != yaml.MappingNode {
+		d.wrongType(n, "a mapping with a type, "+oneOf("", kinds))
+		return
+	}
+	typed := valueOf("type", n)
 	if typed == nil {
-		d.wrongType(n, "a mapping with a type, one of "+strings.Join(kinds, ", "))
+		d.refuse(n, "type: "+oneOf("", kinds), "the key %q is missing", "type")
 		return
 	}
 	kind, ok := d.catalog.Sources[typed.Value]
-	if !ok || tag(typed) != "!!str" {
-		d.refused[n] = true
-		if !d.notYet(reflect.TypeOf(*p), "type: "+typed.Value, typed) {
+	switch {
+	case tag(typed) != "!!str":
+		d.wrongType(typed, oneOf("", kinds))
+		return
+	case !ok:
+		if !d.notYet(reflect.TypeOf(*p), "type: "+typed.Value, typed, kinds) {
 			d.mistake(typed, oneOf(typed.Value, kinds), "there is no source of type %q", clip(typed.Value))
 		}
 		return
@@ -198,13 +203,10 @@ func (d *decoder) source(n *yaml.Node, p *core.SourceSpec) {
 	p.Options = options.Interface()
 }
 
-// typeOf returns the value of the key type, nil if n has none.
-func typeOf(n *yaml.Node) *yaml.Node {
-	if n.Kind != yaml.MappingNode {
-		return nil
-	}
+// valueOf returns the value of a key of a mapping, nil if it has none.
+func valueOf(key string, n *yaml.Node) *yaml.Node {
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == "type" {
+		if n.Content[i].Value == key {
 			return n.Content[i+1]
 		}
 	}
@@ -228,7 +230,7 @@ func (d *decoder) driven(n *yaml.Node, v reflect.Value, driver *string, options 
 	}
 	d.object(n, v, drivers)
 	if required && *driver == "" && !d.refused[n] {
-		d.refuse(n, "one of "+strings.Join(names, ", "), "there is no driver")
+		d.refuse(n, oneOf("", names), "there is no driver")
 	}
 }
 
@@ -246,7 +248,7 @@ func (d *decoder) checkKeys(n *yaml.Node, r rule) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if key := n.Content[i]; tag(key) == "!!str" && key.Value != "" && !r.ok(reflect.ValueOf(key.Value)) {
-			d.refuse(key, r.want, "%q is not a name", clip(key.Value))
+			d.refuse(key, r.want, "%q is not a right key", clip(key.Value))
 		}
 	}
 }

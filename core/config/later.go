@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,14 +28,17 @@ var later = map[reflect.Type][]string{
 
 var laterDrivers = []string{"aws-codedeploy", "github-workflow", "gitlab-pipeline"}
 
-// notYet notes a key, or a "key: value", that this version does not have yet. It reports whether what is one.
-func (d *decoder) notYet(of reflect.Type, what string, n *yaml.Node) bool {
+// notYet notes a key, or a "key: value", that this version does not have yet; known are the values that it has. It
+// reports whether what is one.
+func (d *decoder) notYet(of reflect.Type, what string, n *yaml.Node, known []string) bool {
 	if !slices.Contains(later[of], what) {
 		return false
 	}
 	want := "remove it"
 	if key, _, isValue := strings.Cut(what, ": "); isValue {
-		want = fmt.Sprintf("another %s", key)
+		want = fmt.Sprintf("another %s: %s", key, oneOf("", known))
+	} else if slices.Contains(laterDrivers, what) {
+		want = "another driver: " + oneOf("", slices.Sorted(maps.Keys(d.catalog.Drivers)))
 	}
 	d.mistake(n, want, "this version of Breakwater does not have %q yet", what)
 	return true

@@ -2,28 +2,33 @@ package config
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// parse reads text as one YAML document and returns its value, or nil after a mistake.
-func (d *decoder) parse(text []byte) *yaml.Node {
+// parse reads text as one YAML document and returns its value, or nil after a mistake. want says what should be in it.
+func (d *decoder) parse(text []byte, want string) *yaml.Node {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if !d.readable(text) {
 		return nil
+	}
+	if json.Valid(text) {
+		text = jsonEscape.ReplaceAllFunc(text, yamlEscape)
 	}
 	from := yaml.NewDecoder(bytes.NewReader(text))
 	var document, second yaml.Node
 	switch err := from.Decode(&document); {
 	case errors.Is(err, io.EOF) || err == nil && empty(&document):
-		d.mistakeAt(1, 1, "see README.md for a plan to begin with", "the file is empty")
+		d.mistakeAt(1, 1, want, "there is nothing here")
 		return nil
 	case err != nil:
 		d.malformed(err)
@@ -48,6 +53,23 @@ func empty(document *yaml.Node) bool {
 	return len(document.Content) == 0 || isNull(document.Content[0])
 }
 
+// jsonEscape finds the escapes of JSON, so that those which YAML lacks can be put in its terms: a slash, and a
+// character in two halves.
+var jsonEscape = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\.`)
+
+func yamlEscape(escape []byte) []byte {
+	switch {
+	case string(escape) == `\/`:
+		return []byte("/")
+	case len(escape) > 2:
+		high, _ := strconv.ParseUint(string(escape[2:6]), 16, 16)
+		low, _ := strconv.ParseUint(string(escape[8:12]), 16, 16)
+		return fmt.Appendf(nil, `\U%08X`, utf16.DecodeRune(rune(high), rune(low)))
+	default:
+		return escape
+	}
+}
+
 // readable checks that text consists of characters that YAML allows.
 func (d *decoder) readable(text []byte) bool {
 	const want = "a text file in UTF-8 without control characters"
@@ -70,7 +92,9 @@ func (d *decoder) readable(text []byte) bool {
 }
 
 var (
-	lineInError   = regexp.MustCompile(`^line (\d+): `)
+	lineInError = regexp.MustCompile(`^line (\d+): `)
+	// openInError are the errors for which the parser names the line before.
+	openInError   = regexp.MustCompile(`^did not find expected (key|node content|'-' indicator|',' or '[]}]'|<)`)
 	anchorInError = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 )
 
@@ -82,6 +106,9 @@ func (d *decoder) malformed(err error) {
 	if m := lineInError.FindStringSubmatch(message); m != nil {
 		line, _ = strconv.Atoi(m[1])
 		message = message[len(m[0]):]
+		if openInError.MatchString(message) {
+			line++
+		}
 	} else if m := anchorInError.FindStringSubmatch(message); m != nil {
 		line, column := d.alias(m[1])
 		d.mistakeAt(line, column, fmt.Sprintf("an anchor &%s before it", m[1]), "there is no anchor for the alias *%s", m[1])
@@ -90,10 +117,11 @@ func (d *decoder) malformed(err error) {
 	line = max(1, min(line, len(d.lines)))
 	source := d.lines[line-1]
 	rest := strings.TrimLeft(source, " \t")
-	if strings.Contains(source[:len(source)-len(rest)], "\t") || strings.Contains(message, "cannot start any token") && strings.Contains(source, "\t") {
+	indent := source[:len(source)-len(rest)]
+	if strings.Contains(indent, "\t") || strings.Contains(message, "cannot start any token") && strings.Contains(source, "\t") {
 		want = "spaces instead of tabs"
 	}
-	d.mistakeAt(line, len(source)-len(rest)+1, want, "this is not YAML: %s", message)
+	d.mistakeAt(line, len(indent)+1, want, "this is not YAML: %s", message)
 }
 
 // alias returns the first place where an alias of this name stands.

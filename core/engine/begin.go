@@ -82,6 +82,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err := mayRollBack(gear.Plan, waves, previous, req.FirstRelease); err != nil {
 		return nil, err
 	}
+	remember(waves, last, previous)
 	now := e.Clock.Now()
 	number := last.Start.Number + 1
 	ev := core.Event{
@@ -93,6 +94,22 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	}
 	s := e.session(&core.Rollout{Line: e.Line, Seq: last.Seq}, gear)
 	return s, s.commit(ctx, []core.Event{ev})
+}
+
+// remember notes what targets run where the rollout before left something else on them than what was good.
+func remember(waves []core.StartWave, last *core.Rollout, previous string) {
+	for i := range waves {
+		for j := range waves[i].Targets {
+			t := &waves[i].Targets[j]
+			if was := last.Target(t.Name); was == nil || was.Version == cmp.Or(t.Previous, previous) {
+				continue
+			} else if was.Version == "" {
+				t.Unknown = true
+			} else {
+				t.Runs = was.Version
+			}
+		}
+	}
 }
 
 // mayRollBack refuses a plan that would roll back where nobody knows to what.

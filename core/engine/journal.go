@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -79,14 +80,16 @@ func (j *journal) commit(ctx context.Context, events []core.Event) error {
 	if err := j.r.Fits(events[0]); err != nil {
 		return err
 	}
+	overtaken := false
 	err := j.ledger.Append(ctx, j.r.Line, after, events)
 	for try := 1; err != nil; try++ {
 		if !errors.Is(err, core.ErrConflict) && try == tries {
 			return fmt.Errorf("the ledger could not be written: %w", err)
 		}
-		there, readErr := j.settled(ctx, after, events)
+		tail, readErr := j.tail(ctx, after)
 		switch {
-		case there:
+		case readErr == nil && j.wrote(tail, events):
+			overtaken = len(tail) > len(events)
 			err = nil
 			continue
 		case readErr == nil && errors.Is(err, core.ErrConflict):
@@ -105,21 +108,24 @@ func (j *journal) commit(ctx context.Context, events []core.Event) error {
 		}
 		j.observer.Recorded(j.r, e)
 	}
+	if overtaken {
+		return j.reload(ctx)
+	}
 	return nil
 }
 
-// settled reports whether events whose write failed are in the ledger all the same.
-func (j *journal) settled(ctx context.Context, after int64, events []core.Event) (bool, error) {
+// tail reads what the ledger has after an event.
+func (j *journal) tail(ctx context.Context, after int64) ([]core.Event, error) {
 	have, err := j.ledger.Read(ctx, j.r.Line)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	for _, h := range have {
-		if h.Seq == after+1 {
-			return h.Actor == j.actor.ID && h.Type == events[0].Type && h.At.Equal(events[0].At), nil
-		}
-	}
-	return false, nil
+	return slices.DeleteFunc(have, func(e core.Event) bool { return e.Seq <= after }), nil
+}
+
+// wrote reports whether a tail begins with events of this actor whose write seemed to fail.
+func (j *journal) wrote(tail, events []core.Event) bool {
+	return len(tail) >= len(events) && tail[0].Actor == j.actor.ID && tail[0].Type == events[0].Type && tail[0].At.Equal(events[0].At)
 }
 
 // reload reads the rollout again after a conflict. It goes on only if this actor still holds the lease: then somebody

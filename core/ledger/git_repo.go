@@ -80,8 +80,10 @@ func (r *remote) blobs(ctx context.Context, names []string) ([][]byte, error) {
 	if err != nil || len(missing) == 0 {
 		return texts, err
 	}
-	_, err = r.ask(ctx, []byte(strings.Join(missing, "\n")+"\n"), "fetch",
-		"--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--filter=blob:none", "--stdin", alias)
+	// By default git tells the remote which commits are here, and the remote would take their files to be here too.
+	environ := configure(r.reach, []setting{{"fetch.negotiationAlgorithm", "noop"}})
+	_, err = r.run(ctx, environ, []byte(strings.Join(missing, "\n")+"\n"), []string{"fetch", "--quiet", "--no-tags",
+		"--no-write-fetch-head", "--no-recurse-submodules", "--filter=blob:none", "--stdin", alias})
 	if err != nil {
 		return nil, err
 	}

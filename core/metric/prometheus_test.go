@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -27,6 +28,12 @@ func answers(code int, contentType, text string) http.HandlerFunc {
 	}
 }
 
+// silent never answers. It reads the request to its end, for only then does a server notice that the client has gone.
+func silent(_ http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	<-r.Context().Done()
+}
+
 func isPermanent(err error) bool {
 	p, ok := errors.AsType[interface {
 		error
@@ -46,7 +53,7 @@ func TestPrometheusRefusals(t *testing.T) {
 		permanent bool
 	}{
 		"connection refused": {nil, "connection refused", false},
-		"no answer":          {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 30s", false},
+		"no answer":          {silent, "no answer within 30s", false},
 		"half an answer":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "it closed the connection", false},
 		"401":                {answers(401, "text/plain", "no"), "it refuses us (401); check basic, bearer or headers", true},
 		"403":                {answers(403, json, `{}`), "it refuses us (403)", true},
@@ -57,13 +64,13 @@ func TestPrometheusRefusals(t *testing.T) {
 		"503":                {answers(503, json, `{"status":"error","error":"starting up"}`), "status 503 Service Unavailable: starting up", false},
 		"502, HTML":          {answers(502, "text/html", "<html>"), "status 502 Bad Gateway", false},
 		"HTML":               {answers(200, "text/html; charset=utf-8", "<html>"), "it does not answer like the Prometheus API (text/html); check url", false},
-		"a login":            {http.RedirectHandler("https://login.example/in?token="+secret, 302).ServeHTTP, "it redirects to https://login.example; give the final url", true},
+		"a login":            {http.RedirectHandler("https://login.example/in?token="+secret, http.StatusFound).ServeHTTP, "it redirects to https://login.example; give the final url", true},
 		"an empty object":    {answers(200, json, `{}`), `it answers with status ""`, false},
 		"an error with 200":  {answers(200, json, `{"status":"error","error":"oh"}`), `it answers with status "error": oh`, false},
 		"a part":             {vector(`,"warnings":["store 2 did not answer"]`), "the answer may be incomplete: store 2 did not answer", false},
 		"a matrix":           {answers(200, json, `{"status":"success","data":{"resultType":"matrix","result":[]}}`), "the answer is a matrix; use a query that has one value", true},
 		"a string":           {answers(200, json, `{"status":"success","data":{"resultType":"string","result":[1,"x"]}}`), "the answer is a string", true},
-		"a native histogram": {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"3"}]}]}}`), "native histogram", true},
+		"a native histogram": {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"3"}]}]}}`), "the answer is a native histogram", true},
 		"a bad value":        {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}`), "its samples cannot be read", false},
 		"a bad scalar":       {answers(200, json, `{"status":"success","data":{"resultType":"scalar","result":null}}`), "its scalar cannot be read", false},
 		"too large":          {answers(200, json, strings.Repeat(" ", 17<<20)), "its answer is larger than 16 MiB", false},
@@ -156,9 +163,11 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	server := httptest.NewTLSServer(answers(200, "application/json", `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`))
+	const two = `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`
+	server := httptest.NewUnstartedServer(answers(200, "application/json", two))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
 	defer server.Close()
-	server.Config.ErrorLog = nil
 	dir := t.TempDir()
 	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), cert, 0o600); err != nil {

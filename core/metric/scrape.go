@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -106,7 +107,7 @@ func newScrape(o *ScrapeOptions, env Env) (core.Source, error) {
 			MaxSamples: querySamples, Timeout: queryTimeout, LookbackDelta: queryLookback,
 			EnableAtModifier: true, EnableNegativeOffset: true,
 		}),
-		store: newStore(retention.Milliseconds()),
+		store: newStore(retention.Milliseconds(), storeSeries),
 		slots: make(chan struct{}, scrapeSlots),
 		stop:  func() {},
 		known: map[string]*scraped{},
@@ -366,7 +367,7 @@ func (s *scrape) locate(t core.Target) (*scraped, error) {
 		return nil, fmt.Errorf("targets.url, filled in for target %q, %w", t.Name, err)
 	}
 	own := []labels.Label{{Name: "address", Value: u.Host}, {Name: "instance", Value: t.Name}, {Name: "target", Value: t.Name}}
-	health := labels.New(append(own, labels.Label{Name: labels.MetricName, Value: "up"})...)
+	health := labels.New(append(own, labels.Label{Name: model.MetricNameLabel, Value: "up"})...)
 	return &scraped{name: t.Name, url: u.String(), host: u.Host, own: own, health: health}, nil
 }
 

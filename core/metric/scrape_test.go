@@ -156,7 +156,7 @@ func TestScrapeWatchAgain(t *testing.T) {
 func TestScrapeGrid(t *testing.T) {
 	bubble(t, "a slow target delays nobody", []string{"a"}, func(t *testing.T, w *metrictest.World) {
 		w.Show("a", "jobs 1\n")
-		w.Serve(t, "slow:80", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+		w.Serve(t, "slow:80", http.HandlerFunc(silent))
 		w.Targets = append(w.Targets, core.Target{Name: "slow"})
 		s := openScrape(t, w)
 		w.Wait(t, 10*time.Minute+time.Second)
@@ -205,7 +205,7 @@ func TestScrapeFormats(t *testing.T) {
 		"too large":         {body("text/plain", large), "larger than 16 MiB"},
 		"too many":          {body("text/plain", many.String()), "more than 20000 series"},
 		"an error":          {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "status 500 Internal Server Error"},
-		"a redirect":        {http.RedirectHandler("http://other/", 302).ServeHTTP, "status 302 Found"},
+		"a redirect":        {http.RedirectHandler("http://other/", http.StatusFound).ServeHTTP, "status 302 Found"},
 		"a closed line":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed the connection"},
 		"nothing, but fine": {body("text/plain", ""), "-"},
 	} {

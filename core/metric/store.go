@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
@@ -17,7 +18,7 @@ import (
 // The bounds of a store. Chunks are compressed: a sample takes 1 to 10 bytes, see BenchmarkStoreMemory.
 const (
 	chunkSamples = 120     // samples in one chunk; samples leave the store a chunk at a time
-	storeSeries  = 500_000 // series in a store, those of targets that are gone included
+	storeSeries  = 500_000 // series in the store of a source, those of targets that are gone included
 )
 
 // stale marks the place where a series ends, so that it is not taken for one that stands still.
@@ -29,6 +30,7 @@ var errFull = errors.New("the store is full: too many series; scrape fewer targe
 // It is safe for concurrent use, but each series has one writer.
 type store struct {
 	retention int64
+	limit     int // of series
 
 	mu     sync.RWMutex
 	byName map[string][]*series // by metric name
@@ -61,8 +63,8 @@ const (
 	down = 0.0
 )
 
-func newStore(retention int64) *store {
-	return &store{retention: retention, byName: map[string][]*series{}, byHash: map[uint64][]*series{}, swept: math.MinInt64}
+func newStore(retention int64, limit int) *store {
+	return &store{retention: retention, limit: limit, byName: map[string][]*series{}, byHash: map[uint64][]*series{}, swept: math.MinInt64}
 }
 
 // commit adds what one scrape found at t: all of it or, if the scrape failed, nothing but a zero for health. The series
@@ -72,7 +74,7 @@ func (s *store) commit(t int64, health labels.Labels, points []point, live []*se
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sweep(t)
-	if failed == nil && s.count+s.unknown(points) > storeSeries {
+	if failed == nil && s.count+s.unknown(points) > s.limit {
 		failed = errFull
 	}
 	state := up
@@ -127,7 +129,7 @@ func (s *store) get(l labels.Labels) *series {
 	if one := s.find(l, hash); one != nil {
 		return one
 	}
-	one, name := &series{labels: l}, l.Get(labels.MetricName)
+	one, name := &series{labels: l}, l.Get(model.MetricNameLabel)
 	s.byHash[hash] = append(s.byHash[hash], one)
 	s.byName[name] = append(s.byName[name], one)
 	s.count++
@@ -250,7 +252,7 @@ func (q *querier) Select(ctx context.Context, sorted bool, _ *storage.SelectHint
 			}
 		}
 	}
-	named := slices.IndexFunc(m, func(m *labels.Matcher) bool { return m.Name == labels.MetricName && m.Type == labels.MatchEqual })
+	named := slices.IndexFunc(m, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual })
 	if named >= 0 {
 		take(q.store.byName[m[named].Value])
 	} else {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -13,9 +14,14 @@ import (
 // reader, as in the tables.
 func gantt(r *core.Rollout, now time.Time) string {
 	var b strings.Builder
-	b.WriteString("```mermaid\ngantt\n    title " + mermaid(r.Line.String()+" "+r.Start.Version) + " in UTC\n")
-	b.WriteString("    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat " + axis(r, now) + "\n    todayMarker off\n")
 	from, to := window(r)
+	longest := 0
+	for _, w := range r.Waves[from:to] {
+		longest = max(longest, utf8.RuneCountInString(mermaid(w.Name)))
+	}
+	fmt.Fprintf(&b, "```mermaid\n%%%%{init: {\"gantt\": {\"leftPadding\": %d}}}%%%%\ngantt\n", 30+6*longest) // else names lie on bars
+	b.WriteString("    title " + mermaid(r.Line.String()+" "+r.Start.Version) + " in UTC\n")
+	b.WriteString("    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat " + axis(r, now) + "\n    todayMarker off\n")
 	start := r.Began
 	for i := range to {
 		w := &r.Waves[i]

@@ -45,7 +45,7 @@ func Notifiers(urls []core.Secret, client *http.Client) ([]core.Notifier, error)
 func notifier(raw string, client *http.Client) (core.Notifier, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Scheme == "" || !strings.Contains(raw, "://") {
-		return nil, errors.New("is not a URL; write it like https://host/path or slack://...")
+		return nil, errors.New("is not a URL; write it like https://host/path or slack://token@channel")
 	}
 	_, secret, _ := strings.Cut(raw, "://")
 	if u.Scheme == "http" || u.Scheme == "https" {
@@ -62,7 +62,8 @@ func notifier(raw string, client *http.Client) (core.Notifier, error) {
 	services.SetLogger(util.DiscardLogger)
 	service, err := services.Locate(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s; see shoutrrr's documentation for how its URL is written", name, scrub(err, secret))
+		// What the error says is of no use, and may quote the URL.
+		return nil, fmt.Errorf("%s: shoutrrr does not accept the URL; see its documentation for how one is written", name)
 	}
 	return &shout{name: name, secret: secret, service: service}, nil
 }
@@ -135,7 +136,7 @@ func (n *shout) Notify(ctx context.Context, r *core.Rollout) error {
 
 // sentence tells of a rollout in a chat.
 func sentence(r *core.Rollout) string {
-	return fmt.Sprintf("%s: %s is %s. %s", chat(r.Line.String(), 120), chat(r.Start.Version, 80), chat(string(r.State), 20),
+	return fmt.Sprintf("%s %s: %s. %s", chat(r.Line.String(), 120), chat(r.Start.Version, 80), chat(string(r.State), 20),
 		cmp.Or(chat(r.Reason, 600), r.State.Meaning()))
 }
 

@@ -59,5 +59,3 @@ func PlanText(w io.Writer, o Outlook) error {
 	}
 	return p.err
 }
-
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }

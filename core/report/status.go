@@ -12,7 +12,7 @@ type Status struct {
 	Rollout  string       `json:"rollout"`
 	Line     string       `json:"line"`
 	Version  string       `json:"version"`
-	Previous string       `json:"previous"` // empty on a first release
+	Previous string       `json:"previous"` // empty on a first release, or where each target has its own
 	State    core.State   `json:"state"`
 	Wave     string       `json:"wave"` // at work, or the last that was
 	Reason   string       `json:"reason"`

@@ -16,13 +16,13 @@ const mostWaves = 50
 // their limit of 1 MiB whatever the size of the rollout, and depends on nothing but r and now.
 func Summary(r *core.Rollout, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s: %s is %s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20))
+	fmt.Fprintf(&b, "## %s %s: %s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20))
 	fmt.Fprintf(&b, "**Why:** %s\n\n", cmp.Or(markdown(r.Reason, 1000), r.State.Meaning()))
 	if said := override(r.Override, func(s string) string { return markdown(s, 500) }); said != "" {
 		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
 	}
 	fmt.Fprintf(&b, "Rollout %s, previous version %s, started %s UTC.\n\n", markdown(r.ID, 80),
-		cmp.Or(markdown(r.Start.Previous, 80), "none"), instant(r.Began))
+		markdown(previous(r), 80), instant(r.Began))
 	b.WriteString("**What to do next**\n\n")
 	for _, sentence := range advice(r, time.Time{}, func(s string) string { return markdown(s, 80) }) {
 		fmt.Fprintf(&b, "- %s\n", sentence)

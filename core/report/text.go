@@ -40,7 +40,11 @@ func Text(w io.Writer, r *core.Rollout, v View) error {
 }
 
 func headline(p *page, r *core.Rollout, now time.Time) {
-	p.print("%s  %s  %s\n", bold.on(line(r.Line.String(), 60), p.color), line(r.Start.Version, 40),
+	version := line(r.Start.Version, 40)
+	if r.Start.Previous != "" {
+		version = line(r.Start.Previous, 40) + " -> " + version
+	}
+	p.print("%s  %s  %s\n", bold.on(line(r.Line.String(), 60), p.color), version,
 		statePaint(string(r.State)).on(strings.ToUpper(line(string(r.State), 20)), p.color))
 	p.paragraph("  ", cmp.Or(line(r.Reason, 600), r.State.Meaning()))
 	if said := override(r.Override, func(s string) string { return line(s, 300) }); said != "" {
@@ -52,8 +56,7 @@ func headline(p *page, r *core.Rollout, now time.Time) {
 	} else {
 		age = line(string(r.State), 20) + " for " + age
 	}
-	p.paragraph("  ", fmt.Sprintf("Rollout %s, previous version %s, started %s UTC, %s.", line(r.ID, 40),
-		cmp.Or(line(r.Start.Previous, 40), "none"), instant(r.Began), age))
+	p.paragraph("  ", fmt.Sprintf("Rollout %s, started %s UTC, %s.", line(r.ID, 40), minute(r.Began), age))
 }
 
 func waveTable(r *core.Rollout, v View) *table {
@@ -93,25 +96,24 @@ func bakeText(r *core.Rollout, w *core.Wave, v View) string {
 	}
 }
 
-// verdictText prints what each check says, and why where that is not a pass.
+// verdictText prints what each check says, and why.
 func verdictText(p *page, a asking) {
+	t := &table{heads: []string{"VERDICT", "CHECK", "WHY"}, right: make([]bool, 3)}
 	shown := a.verdicts[:min(len(a.verdicts), mostVerdicts)]
-	t := &table{heads: []string{"CHECK", "VERDICT", "VALUE"}, right: []bool{false, false, true}}
 	for _, v := range shown {
 		kind := line(string(v.Verdict), 16)
 		if v.Shadow {
 			kind += " (shadow)"
 		}
-		t.rows = append(t.rows, []cell{{text: line(v.Check, 32)}, {kind, verdictPaint([]core.Verdict{v})}, {text: number(v.Value)}})
+		first := []cell{{kind, verdictPaint([]core.Verdict{v})}, {text: line(v.Check, 32)}}
+		for _, why := range wrap(line(v.Reason, 400), columns-40) {
+			t.rows = append(t.rows, append(first, cell{text: why}))
+			first = []cell{{}, {}}
+		}
 	}
 	p.title("Checks " + line(a.about, 60))
 	p.table(t)
 	p.more(len(a.verdicts)-len(shown), "check")
-	for _, v := range shown {
-		if v.Verdict != core.Pass {
-			p.paragraph("  ", line(v.Check, 32)+": "+line(v.Reason, 400))
-		}
-	}
 }
 
 const (

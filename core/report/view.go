@@ -151,6 +151,21 @@ func shares(r *core.Rollout) []float64 {
 	return mine
 }
 
+// previous is the version that a rollout replaces, for people.
+func previous(r *core.Rollout) string {
+	if r.Start.Previous != "" {
+		return r.Start.Previous
+	}
+	for i := range r.Waves {
+		for j := range r.Waves[i].Targets {
+			if r.Waves[i].Targets[j].Previous != "" {
+				return "as each target says"
+			}
+		}
+	}
+	return "none"
+}
+
 // out counts the targets that run the new version, or may.
 func out(r *core.Rollout) (n, of int) {
 	for i := range r.Waves {

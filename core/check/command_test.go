@@ -1,0 +1,78 @@
+package check_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+func TestCommand(t *testing.T) {
+	for name, c := range map[string]struct {
+		script string
+		want   core.VerdictKind
+		reason string
+	}{
+		"pass":         {"echo asking; echo all 5 pages answer", core.Pass, "all 5 pages answer"},
+		"silent":       {":", core.Pass, "the command printed nothing"},
+		"fail":         {"echo 2 of 5 pages are gone >&2; exit 1", core.Fail, "2 of 5 pages are gone"},
+		"inconclusive": {"echo no traffic yet; exit 75", core.Inconclusive, "no traffic yet"},
+		"other code":   {"echo usage; exit 2", core.Error, "the command gave no answer: exit 2: usage"},
+		"not found": {"no-such-command 2>/dev/null", core.Error,
+			"the command gave no answer: exit 127 (a command was not found; check its name, PATH and what is installed here)"},
+		"signal":  {"kill -9 $$", core.Error, "the command gave no answer: ended by signal 9, killed; out of memory?"},
+		"timeout": {"echo wait; while :; do sleep 1; done", core.Error, "the command gave no answer: timed out after 1s: wait"},
+		"variables": {`echo $BREAKWATER_ACTION $BREAKWATER_WAVE $BREAKWATER_VERSION $BREAKWATER_PREVIOUS $BREAKWATER_ROLLOUT: $BREAKWATER_TARGETS`,
+			core.Pass, "check one-box v2 v1 1: a.b-1 a"},
+		"no target":    {"echo $BREAKWATER_TARGET 2>/dev/null", core.Error, "the command gave no answer: exit 2"},
+		"a secret":     {"echo $PROM_TOKEN; exit 1", core.Fail, "***"},
+		"hostile":      {`printf 'x\n\033[2J::error::\000\377 y\r\n\n\n'; exit 1`, core.Fail, "::error::\uFFFD y"},
+		"one line":     {`head -c 100000 /dev/zero | tr '\0' x`, core.Pass, strings.Repeat("x", 397) + "..."},
+		"exit 1 of -e": {"false", core.Fail, "the command printed nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := open(t, scope(), nil, &clock{start}, core.Check{Name: "smoke", Run: &core.Command{Script: c.script}, Timeout: time.Second})
+			v := l.Look(t.Context(), start).Verdicts[0]
+			if c.want == core.Error {
+				v.Reason, _, _ = strings.Cut(v.Reason, ": sh: ") // what this system's shell says
+				v.Reason, _, _ = strings.Cut(v.Reason, ": /bin/sh: ")
+			}
+			is(t, v, c.want, c.reason)
+			if v.Check != "smoke" || !v.At.Equal(start) || v.Value != nil || v.Query != "" {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
+// TestCommandPast asks about instants that are over: the command runs only for those that are not. Until it does, a bad
+// answer stays, but a good one does not.
+func TestCommandPast(t *testing.T) {
+	const past = "a command cannot be asked about the past; it is asked at the next look"
+	now := &clock{}
+	script := `echo x >> runs; wc -l < runs; test $(wc -l < runs) -lt 3`
+	l := open(t, scope(), nil, now, core.Check{Name: "smoke", Run: &core.Command{Script: script}, Timeout: time.Minute})
+	for _, look := range []struct {
+		now, at int // minutes
+		kind    core.VerdictKind
+		reason  string
+		about   int
+	}{
+		{10, 1, core.Inconclusive, past, 1},
+		{10, 5, core.Inconclusive, past, 5},
+		{10, 9, core.Pass, "1", 9},
+		{10, 10, core.Pass, "2", 10},
+		{20, 15, core.Inconclusive, past, 15},
+		{20, 20, core.Fail, "3", 20},
+		{30, 25, core.Fail, "3", 20},
+	} {
+		now.now = start.Add(time.Duration(look.now) * time.Minute)
+		v := l.Look(t.Context(), start.Add(time.Duration(look.at)*time.Minute)).Verdicts[0]
+		is(t, v, look.kind, look.reason)
+		if about := v.At.Sub(start); about != time.Duration(look.about)*time.Minute {
+			t.Errorf("look at %d: the verdict is about %v", look.at, about)
+		}
+	}
+}
