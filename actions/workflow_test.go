@@ -5,6 +5,7 @@ package actions_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -63,23 +64,30 @@ func TestWorkflow(t *testing.T) {
 	}
 }
 
-// A shop is a repository with a plan, servers and a workflow, checked out as actions/checkout leaves it: owned by another
-// user, with a token for the remote in a file that git includes for this one repository.
+// A shop is a service with a repository, servers and a workflow.
 type shop struct {
-	t      *testing.T
-	dir    string // the workspace
-	home   string // of act
-	action string // what the workflow's uses: stands for
+	t         *testing.T
+	source    string // where its people work
+	workspace string // where the job works; the servers are in there too, because nothing else is mounted
+	home      string // of act
+	action    string // what the workflow's uses: stands for
+	remote    string // URL of the repository
+	token     string // header that lets in
 }
 
-const e2e = "../testdata/e2e/github"
+const (
+	e2e    = "../testdata/e2e/github"
+	remote = "octo/shop.git"
 
-// owner is the user of GitHub's runners, who owns the workspace while the action runs as root.
-const owner = 1001
+	// owner is the user of GitHub's runners, who owns the workspace while the action runs as root.
+	owner = 1001
+)
 
 func newShop(t *testing.T) *shop {
-	s := &shop{t: t, dir: t.TempDir(), home: t.TempDir(), action: t.TempDir()}
-
+	s := &shop{
+		t: t, source: t.TempDir(), workspace: t.TempDir(), home: t.TempDir(), action: t.TempDir(),
+		token: "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:secret")),
+	}
 	metadata := s.read("../action.yml")
 	released := strings.Replace(metadata, "image: Dockerfile", "image: docker://"+*image, 1)
 	if released == metadata {
@@ -88,27 +96,22 @@ func newShop(t *testing.T) *shop {
 	s.write(filepath.Join(s.action, "action.yml"), released)
 	s.write(filepath.Join(s.home, "act", "actrc"), "") // without it act asks questions
 
-	if err := os.CopyFS(s.dir, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
+	root := t.TempDir()
+	s.git(root, "init", "-q", "--bare", remote)
+	s.git(filepath.Join(root, remote), "config", "uploadpack.allowAnySHA1InWant", "true") // as forges do
+	s.remote = serveGit(t, root, s.token) + "/" + remote
+
+	s.git(s.source, "init", "-q", "-b", "main")
+	s.git(s.source, "remote", "add", "origin", filepath.Join(root, remote))
+	if err := os.CopyFS(s.source, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
 		t.Fatal(err)
 	}
-	s.write(filepath.Join(s.dir, ".github", "workflows", "release.yml"), s.read(filepath.Join(e2e, "readme.yml")))
-
-	token := "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:secret"))
-	remote := gitServer(t, token)
-	s.git("init", "-q", "-b", "main")
-	s.git("remote", "add", "origin", remote+"/octo/shop.git")
-	credentials := filepath.Join(s.dir, ".git", "credentials.config")
-	s.git("config", "--file", credentials, "http."+remote+"/.extraheader", "AUTHORIZATION: "+token)
-	s.git("config", "includeIf.gitdir:"+filepath.Join(s.dir, ".git")+".path", credentials)
+	s.write(filepath.Join(s.source, ".github", "workflows", "release.yml"), s.read(filepath.Join(e2e, "readme.yml")))
 	return s
 }
 
-// gitServer serves an empty repository to who has the token, as a forge does.
-func gitServer(t *testing.T, token string) (url string) {
-	root := t.TempDir()
-	if out, err := exec.Command("git", "init", "-q", "--bare", filepath.Join(root, "octo", "shop.git")).CombinedOutput(); err != nil {
-		t.Fatalf("git init: %v\n%s", err, out)
-	}
+// serveGit serves the repositories under root to who has the token, as a forge does.
+func serveGit(t *testing.T, root, token string) (url string) {
 	git, err := exec.LookPath("git")
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +130,29 @@ func gitServer(t *testing.T, token string) (url string) {
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// checkOut makes the workspace what actions/checkout makes it on a fresh machine: one commit and no history, with the
+// token in a file that git includes for this one repository, and owned by another user.
+func (s *shop) checkOut() {
+	s.t.Helper()
+	repository := filepath.Join(s.workspace, ".git")
+	if err := os.RemoveAll(repository); err != nil {
+		s.t.Fatal(err)
+	}
+	s.git(s.workspace, "init", "-q")
+	s.git(s.workspace, "remote", "add", "origin", s.remote)
+	credentials := filepath.Join(repository, "credentials.config")
+	s.git(s.workspace, "config", "--file", credentials, "http."+s.remote+".extraheader", "AUTHORIZATION: "+s.token)
+	s.git(s.workspace, "config", "includeIf.gitdir:"+repository+".path", credentials)
+	s.git(s.workspace, "fetch", "-q", "--depth=1", "origin", "main")
+	s.git(s.workspace, "checkout", "-q", "-f", "-B", "main", "FETCH_HEAD")
+	err := filepath.WalkDir(s.workspace, func(name string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Lchown(name, owner, owner))
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *shop) read(name string) string {
@@ -148,9 +174,9 @@ func (s *shop) write(name, text string) {
 	}
 }
 
-func (s *shop) git(args ...string) string {
+func (s *shop) git(dir string, args ...string) string {
 	s.t.Helper()
-	cmd := exec.Command("git", append([]string{"-C", s.dir, "-c", "safe.directory=*"}, args...)...)
+	cmd := exec.Command("git", append([]string{"-C", dir, "-c", "safe.directory=*"}, args...)...)
 	cmd.Env = append(os.Environ(), "GIT_AUTHOR_NAME=o", "GIT_AUTHOR_EMAIL=o@example.com",
 		"GIT_COMMITTER_NAME=o", "GIT_COMMITTER_EMAIL=o@example.com")
 	out, err := cmd.CombinedOutput()
@@ -163,18 +189,19 @@ func (s *shop) git(args ...string) string {
 // commit makes a version of the shop and returns it.
 func (s *shop) commit(page string) (version string) {
 	s.t.Helper()
-	s.write(filepath.Join(s.dir, "page"), page+"\n")
-	s.git("add", "page", "breakwater.yaml", "deploy.sh", "smoke.sh", ".github")
-	s.git("commit", "-q", "-m", page)
-	s.git("push", "-q", "origin", "main")
-	return s.git("rev-parse", "HEAD")
+	s.write(filepath.Join(s.source, "page"), page+"\n")
+	s.git(s.source, "add", "--all")
+	s.git(s.source, "commit", "-q", "-m", page)
+	s.git(s.source, "push", "-q", "origin", "main")
+	return s.git(s.source, "rev-parse", "HEAD")
 }
 
 // takeDown makes deploys to a server fail, bringUp makes them work again.
-func (s *shop) takeDown(server string) { s.write(filepath.Join(s.dir, "broken", server), "") }
+func (s *shop) takeDown(server string) { s.write(filepath.Join(s.workspace, "broken", server), "") }
 
 func (s *shop) bringUp(server string) {
-	if err := os.Remove(filepath.Join(s.dir, "broken", server)); err != nil {
+	s.t.Helper()
+	if err := os.Remove(filepath.Join(s.workspace, "broken", server)); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -182,9 +209,9 @@ func (s *shop) bringUp(server string) {
 // shows checks that the servers show the page of a version.
 func (s *shop) shows(version string, servers ...string) {
 	s.t.Helper()
-	want := s.git("show", version+":page")
+	want := s.git(s.source, "show", version+":page")
 	for _, server := range servers {
-		if got := strings.TrimSpace(s.read(filepath.Join(s.dir, "servers", server))); got != want {
+		if got := strings.TrimSpace(s.read(filepath.Join(s.workspace, "servers", server))); got != want {
 			s.t.Errorf("%s shows %q; want %q", server, got, want)
 		}
 	}
@@ -194,7 +221,7 @@ func (s *shop) shows(version string, servers ...string) {
 func (s *shop) wasDeployed(version string, servers ...string) {
 	s.t.Helper()
 	var got []string
-	for line := range strings.Lines(s.read(filepath.Join(s.dir, "deploys.log"))) {
+	for line := range strings.Lines(s.read(filepath.Join(s.workspace, "deploys.log"))) {
 		if server, v, _ := strings.Cut(strings.TrimSpace(line), " "); v == version {
 			got = append(got, server)
 		}
@@ -221,18 +248,10 @@ type result struct {
 
 func (s *shop) run(a attempt) *result {
 	s.t.Helper()
-	err := filepath.WalkDir(s.dir, func(name string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return os.Lchown(name, owner, owner)
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	s.checkOut()
 	args := []string{
 		"push", "--json", "--rm", "--bind", "--pull=false", "--action-cache-path", filepath.Join(s.home, "actions"),
-		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=none",
+		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=fake-token",
 		"--local-repository", "breakwater-ci/breakwater@v1=" + s.action,
 		"--env", "GITHUB_REPOSITORY=octo/shop",
 		"--env", "GITHUB_RUN_ID=" + strconv.Itoa(a.run), "--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(a.number),
@@ -241,7 +260,7 @@ func (s *shop) run(a attempt) *result {
 		args = append(args, "--env", a.env)
 	}
 	cmd := exec.CommandContext(s.t.Context(), "act", args...)
-	cmd.Dir = s.dir
+	cmd.Dir = s.workspace
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+s.home, "XDG_CACHE_HOME="+s.home)
 	out, err := cmd.CombinedOutput()
 	if err != nil && cmd.ProcessState.ExitCode() != 1 {

@@ -33,33 +33,99 @@ func findRemote(ctx context.Context, place string, env Env) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	top := worktree(dir)
-	all, err := settings(ctx, dir, top, env.Environ)
+	r := &remote{name: hideSecrets(place), dir: worktree(dir), temp: cmp.Or(lookup(env.Environ, "TMPDIR"), "/tmp")}
+	r.stay = append(withoutRepository(env.Environ), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
+	if err := r.configure(ctx, place, dir, env.Environ); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// configure finds out what the private repository lacks to reach the remote as the user's own repository would.
+func (r *remote) configure(ctx context.Context, place, dir string, environ []string) error {
+	// A clone that belongs to another user, as in containers, is read too: nothing in it is executed.
+	trusted := setting{"safe.directory", r.dir}
+	listed, err := run(ctx, dir, configure(environ, []setting{trusted}), nil, list...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &remote{name: hideSecrets(place), dir: top, temp: cmp.Or(lookup(env.Environ, "TMPDIR"), "/tmp")}
-	var pass []setting
-	if !slices.ContainsFunc(all, func(s setting) bool { return s.key == "remote."+place+".url" }) {
-		if _, err := os.Stat(filepath.Join(dir, place)); err != nil && !strings.ContainsAny(place, ":/") {
-			return nil, fmt.Errorf("the repository in %s has no remote %q; it has %s", dir, place,
-				cmp.Or(strings.Join(remotes(all), ", "), "none"))
-		}
-		r.dir = dir
-		pass = append(pass, setting{"remote." + alias + ".url", place})
+	all := settings(listed)
+	if !slices.Contains(all, trusted) {
+		return errors.New("git is too old: it does not read GIT_CONFIG_COUNT; install git 2.31 or newer")
 	}
-	for _, s := range all {
-		if s, ok := carry(s, place); ok {
+	// The user's own files are in force in the private repository as well. If they were passed on too, git would send
+	// an authorization header from there twice, which forges refuse.
+	if listed, err = r.local(ctx, nil, list...); err != nil {
+		return err
+	}
+	pass, err := r.address(all, place, dir)
+	if err != nil {
+		return err
+	}
+	for _, s := range without(all, settings(listed)) {
+		if matters(s.key) {
 			pass = append(pass, s)
 		}
 	}
-	r.stay = append(withoutRepository(env.Environ), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
-	r.reach = configure(r.stay, slices.Concat(resets(pass), pass, []setting{
+	r.reach = configure(r.stay, pass)
+	return nil
+}
+
+// address returns the settings that make place the remote of the private repository.
+func (r *remote) address(all []setting, place, dir string) ([]setting, error) {
+	pass := []setting{
 		{"remote." + alias + ".promisor", "true"}, // lets the contents of files stay where they are until asked for
 		{"remote." + alias + ".partialclonefilter", "blob:none"},
-	}))
-	return r, nil
+	}
+	if slices.Contains(remotes(all), place) {
+		for _, s := range all {
+			if key, ok := strings.CutPrefix(s.key, "remote."+place+"."); ok && slices.Contains(remoteKeys, key) {
+				pass = append(pass, setting{"remote." + alias + "." + key, s.value})
+			}
+		}
+		return pass, nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, place)); err != nil && !strings.ContainsAny(place, ":/") {
+		return nil, fmt.Errorf("the repository in %s has no remote %q; it has %s", dir, place,
+			cmp.Or(strings.Join(remotes(all), ", "), "none"))
+	}
+	r.dir = dir
+	return append(pass, setting{"remote." + alias + ".url", place}), nil
 }
+
+// list are the arguments with which git lists its configuration.
+var list = []string{"config", "--list", "--includes", "-z"}
+
+// settings reads git's list of its configuration.
+func settings(listed []byte) []setting {
+	var all []setting
+	for entry := range strings.SplitSeq(strings.TrimSuffix(string(listed), "\x00"), "\x00") {
+		key, value, given := strings.Cut(entry, "\n")
+		if !given {
+			value = "true"
+		}
+		all = append(all, setting{key, value})
+	}
+	return all
+}
+
+// matters says whether a setting can decide how a remote is reached.
+func matters(key string) bool {
+	section, rest, _ := strings.Cut(key, ".")
+	switch section {
+	case "http", "credential", "url", "ssh", "safe":
+		return true
+	case "core":
+		return rest == "sshcommand" || rest == "askpass" || rest == "gitproxy"
+	case "protocol":
+		return strings.HasSuffix(rest, "allow")
+	default:
+		return false
+	}
+}
+
+// remoteKeys are the settings of a remote that decide how it is reached.
+var remoteKeys = []string{"url", "pushurl", "proxy", "proxyauthmethod", "uploadpack", "receivepack", "vcs"}
 
 // worktree returns the folder at or above dir that is a clone, or else dir.
 func worktree(dir string) string {
@@ -76,28 +142,6 @@ func worktree(dir string) string {
 	}
 }
 
-// settings lists git's configuration as it is in dir. A clone that belongs to another user, as in containers, is read
-// too: nothing in it is executed.
-func settings(ctx context.Context, dir, top string, environ []string) ([]setting, error) {
-	trusted := setting{"safe.directory", top}
-	out, err := run(ctx, dir, configure(environ, []setting{trusted}), nil, "config", "--list", "--includes", "-z")
-	if err != nil {
-		return nil, err
-	}
-	var all []setting
-	for entry := range strings.SplitSeq(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		key, value, given := strings.Cut(entry, "\n")
-		if !given {
-			value = "true"
-		}
-		all = append(all, setting{key, value})
-	}
-	if !slices.Contains(all, trusted) {
-		return nil, errors.New("git is too old: it does not read GIT_CONFIG_COUNT; install git 2.31 or newer")
-	}
-	return all, nil
-}
-
 // remotes returns the names of the remotes that have a URL.
 func remotes(all []setting) []string {
 	var names []string
@@ -111,38 +155,16 @@ func remotes(all []setting) []string {
 	return slices.Compact(names)
 }
 
-// carry says whether a setting matters to reach the remote, and returns it as the private repository needs it.
-func carry(s setting, remote string) (setting, bool) {
-	if name, ok := strings.CutPrefix(s.key, "remote."+remote+"."); ok {
-		switch name {
-		case "url", "pushurl", "proxy", "proxyauthmethod", "uploadpack", "receivepack", "vcs":
-			return setting{"remote." + alias + "." + name, s.value}, true
+// without returns the settings of all that are not among known, each of which accounts for one.
+func without(all, known []setting) []setting {
+	known = slices.Clone(known)
+	return slices.DeleteFunc(slices.Clone(all), func(s setting) bool {
+		i := slices.Index(known, s)
+		if i >= 0 {
+			known = slices.Delete(known, i, i+1)
 		}
-		return setting{}, false
-	}
-	section, rest, _ := strings.Cut(s.key, ".")
-	switch section {
-	case "http", "credential", "url", "ssh", "safe":
-		return s, true
-	case "core":
-		return s, rest == "sshcommand" || rest == "askpass" || rest == "gitproxy"
-	case "protocol":
-		return s, strings.HasSuffix(s.key, ".allow")
-	}
-	return setting{}, false
-}
-
-// resets returns settings that empty the lists among pass. The user's own files are in force in the private repository
-// too; without this an authorization header from there would be sent twice, which forges refuse.
-func resets(pass []setting) []setting {
-	var empty []setting
-	for _, s := range pass {
-		list := strings.HasSuffix(s.key, ".extraheader") || strings.HasSuffix(s.key, ".helper")
-		if reset := (setting{key: s.key}); list && !slices.Contains(empty, reset) {
-			empty = append(empty, reset)
-		}
-	}
-	return empty
+		return i >= 0
+	})
 }
 
 // configure adds settings to those that an environment already gives to git.

@@ -13,7 +13,7 @@ import (
 )
 
 // alias is what the remote is called in the private repository.
-const alias = "ledger"
+const alias = "breakwater"
 
 // privateConfig keeps the user's hooks, signing and housekeeping out of the private repository.
 const privateConfig = `[core]

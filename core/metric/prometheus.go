@@ -94,7 +94,7 @@ func (p *prometheus) Query(ctx context.Context, query string, at time.Time) ([]c
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, body, err := p.client.Do(asking, req)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, p.fail(false, ctx.Err(), "no answer yet when we stopped waiting")
 	}
 	if err != nil {
 		return nil, p.fail(false, err, "%s", reason(err, p.timeout))

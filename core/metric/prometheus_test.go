@@ -34,6 +34,9 @@ func silent(_ http.ResponseWriter, r *http.Request) {
 	<-r.Context().Done()
 }
 
+// cut closes the connection instead of answering.
+func cut(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
 func isPermanent(err error) bool {
 	p, ok := errors.AsType[interface {
 		error
@@ -44,9 +47,14 @@ func isPermanent(err error) bool {
 
 func TestPrometheusRefusals(t *testing.T) {
 	const json = "application/json"
-	vector := func(more string) http.HandlerFunc {
-		return answers(200, json, `{"status":"success"`+more+`,"data":{"resultType":"vector","result":[]}}`)
+	failed := func(code int, text string) http.HandlerFunc {
+		return answers(code, json, `{"status":"error","errorType":"x","error":"`+text+`"}`)
 	}
+	data := func(kind, result, warnings string) http.HandlerFunc {
+		return answers(200, json,
+			`{"status":"success","warnings":[`+warnings+`],"data":{"resultType":"`+kind+`","result":`+result+`}}`)
+	}
+	login := http.RedirectHandler("https://login.example/in?token="+secret, http.StatusFound)
 	for name, c := range map[string]struct {
 		server    http.HandlerFunc // nil: nobody listens
 		want      string
@@ -54,25 +62,25 @@ func TestPrometheusRefusals(t *testing.T) {
 	}{
 		"connection refused": {nil, "connection refused", false},
 		"no answer":          {silent, "no answer within 30s", false},
-		"half an answer":     {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "it closed the connection", false},
+		"half an answer":     {cut, "it closed the connection", false},
 		"401":                {answers(401, "text/plain", "no"), "it refuses us (401); check basic, bearer or headers", true},
 		"403":                {answers(403, json, `{}`), "it refuses us (403)", true},
 		"404":                {answers(404, "text/html", "<html>"), "no Prometheus API there (404); check the path of url", true},
-		"400":                {answers(400, json, `{"status":"error","errorType":"bad_data","error":"1:5: parse error: nope"}`), "bad query: 1:5: parse error: nope", true},
-		"422":                {answers(422, json, `{"status":"error","errorType":"execution","error":"store down"}`), "it cannot evaluate the query: store down", false},
+		"400":                {failed(400, "1:5: parse error: nope"), "bad query: 1:5: parse error: nope", true},
+		"422":                {failed(422, "store down"), "it cannot evaluate the query: store down", false},
 		"429":                {answers(429, "text/plain", "slow down"), "status 429 Too Many Requests", false},
-		"503":                {answers(503, json, `{"status":"error","error":"starting up"}`), "status 503 Service Unavailable: starting up", false},
+		"503":                {failed(503, "starting up"), "status 503 Service Unavailable: starting up", false},
 		"502, HTML":          {answers(502, "text/html", "<html>"), "status 502 Bad Gateway", false},
 		"HTML":               {answers(200, "text/html; charset=utf-8", "<html>"), "it does not answer like the Prometheus API (text/html); check url", false},
-		"a login":            {http.RedirectHandler("https://login.example/in?token="+secret, http.StatusFound).ServeHTTP, "it redirects to https://login.example; give the final url", true},
+		"a login":            {login.ServeHTTP, "it redirects to https://login.example; give the final url", true},
 		"an empty object":    {answers(200, json, `{}`), `it answers with status ""`, false},
-		"an error with 200":  {answers(200, json, `{"status":"error","error":"oh"}`), `it answers with status "error": oh`, false},
-		"a part":             {vector(`,"warnings":["store 2 did not answer"]`), "the answer may be incomplete: store 2 did not answer", false},
-		"a matrix":           {answers(200, json, `{"status":"success","data":{"resultType":"matrix","result":[]}}`), "the answer is a matrix; use a query that has one value", true},
-		"a string":           {answers(200, json, `{"status":"success","data":{"resultType":"string","result":[1,"x"]}}`), "the answer is a string", true},
-		"a native histogram": {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{"count":"3"}]}]}}`), "the answer is a native histogram", true},
-		"a bad value":        {answers(200, json, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[1,"x"]}]}}`), "its samples cannot be read", false},
-		"a bad scalar":       {answers(200, json, `{"status":"success","data":{"resultType":"scalar","result":null}}`), "its scalar cannot be read", false},
+		"an error with 200":  {failed(200, "oh"), `it answers with status "error": oh`, false},
+		"a part":             {data("vector", "[]", `"store 2 did not answer"`), "the answer may be incomplete: store 2 did not answer", false},
+		"a matrix":           {data("matrix", "[]", ""), "the answer is a matrix; use a query that has one value", true},
+		"a string":           {data("string", `[1,"x"]`, ""), "the answer is a string", true},
+		"a native histogram": {data("vector", `[{"metric":{},"histogram":[1,{"count":"3"}]}]`, ""), "the answer is a native histogram", true},
+		"a bad value":        {data("vector", `[{"metric":{},"value":[1,"x"]}]`, ""), "its samples cannot be read", false},
+		"a bad scalar":       {data("scalar", "null", ""), "its scalar cannot be read", false},
 		"too large":          {answers(200, json, strings.Repeat(" ", 17<<20)), "its answer is larger than 16 MiB", false},
 	} {
 		bubble(t, name, nil, func(t *testing.T, w *metrictest.World) {
@@ -93,7 +101,7 @@ func TestPrometheusRefusals(t *testing.T) {
 		})
 	}
 	bubble(t, "remarks on style are no warnings", nil, func(t *testing.T, w *metrictest.World) {
-		w.Serve(t, "prom:9090", vector(`,"warnings":["PromQL info: metric might not be a counter"],"infos":["x"]`))
+		w.Serve(t, "prom:9090", data("vector", "[]", `"PromQL info: metric might not be a counter"`))
 		s := open(t, w, "prometheus", &metric.PrometheusOptions{URL: "http://prom:9090"})
 		expect(t, w, s, `jobs`)
 	})
@@ -138,6 +146,7 @@ func TestPrometheusRequest(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	auth := map[string]core.Secret{"authorization": secret}
 	for name, c := range map[string]struct {
 		options metric.PrometheusOptions
 		want    string
@@ -147,7 +156,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no host":           {metric.PrometheusOptions{URL: "http:///x"}, "url is no URL of the form"},
 		"nonsense":          {metric.PrometheusOptions{URL: "http://u:" + secret + "@[x"}, "url is no URL of the form"},
 		"two credentials":   {metric.PrometheusOptions{URL: "http://p", Basic: &metric.Basic{}, Bearer: secret}, "basic and bearer are both set"},
-		"two of another":    {metric.PrometheusOptions{URL: "http://p", Headers: map[string]core.Secret{"authorization": secret}, Bearer: secret}, "Authorization is set beside"},
+		"two of another":    {metric.PrometheusOptions{URL: "http://p", Headers: auth, Bearer: secret}, "Authorization is set beside"},
 		"negative":          {metric.PrometheusOptions{URL: "http://p", Timeout: -1}, "must not be below zero"},
 		"no file":           {metric.PrometheusOptions{URL: "http://p", TLS: &metric.TLS{CA: "ca.pem"}}, "tls.ca: "},
 		"out of the folder": {metric.PrometheusOptions{URL: "http://p", TLS: &metric.TLS{CA: "../ca.pem"}}, "escapes"},

@@ -30,10 +30,10 @@ func parseQuery(query string) (parser.Expr, error) {
 }
 
 // errHistogram says that a sample is no number.
-var errHistogram = errors.New("the answer is a native histogram; use a query for a number, such as histogram_quantile(...)")
+var errHistogram = errors.New("the answer is a native histogram; use a query for a number: histogram_quantile(...)")
 
 func wrongType(kind string) error {
-	return fmt.Errorf("the answer is a %s; use a query that has one value at one instant, such as rate(...[$window])", kind)
+	return fmt.Errorf("the answer is a %s; use a query that has one value at one instant, as rate(...) has", kind)
 }
 
 // position says for people where in a query a byte is; lines and columns count from 1.

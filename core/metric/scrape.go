@@ -245,7 +245,7 @@ func (s *scrape) Query(ctx context.Context, query string, at time.Time) ([]core.
 	defer q.Close()
 	result := q.Exec(ctx)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, &failure{text: "no answer yet when we stopped waiting", cause: ctx.Err()}
 	}
 	if result.Err != nil {
 		return nil, &failure{text: "the query cannot be evaluated: " + clip(result.Err.Error()), cause: result.Err}
@@ -366,8 +366,10 @@ func (s *scrape) locate(t core.Target) (*scraped, error) {
 	if err != nil {
 		return nil, fmt.Errorf("targets.url, filled in for target %q, %w", t.Name, err)
 	}
-	own := []labels.Label{{Name: "address", Value: u.Host}, {Name: "instance", Value: t.Name}, {Name: "target", Value: t.Name}}
-	health := labels.New(append(own, labels.Label{Name: model.MetricNameLabel, Value: "up"})...)
+	own := []labels.Label{
+		{Name: "address", Value: u.Host}, {Name: "instance", Value: t.Name}, {Name: "target", Value: t.Name},
+	}
+	health := labels.New(append(slices.Clone(own), labels.Label{Name: model.MetricNameLabel, Value: "up"})...)
 	return &scraped{name: t.Name, url: u.String(), host: u.Host, own: own, health: health}, nil
 }
 

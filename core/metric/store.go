@@ -64,7 +64,10 @@ const (
 )
 
 func newStore(retention int64, limit int) *store {
-	return &store{retention: retention, limit: limit, byName: map[string][]*series{}, byHash: map[uint64][]*series{}, swept: math.MinInt64}
+	return &store{
+		retention: retention, limit: limit, swept: math.MinInt64,
+		byName: map[string][]*series{}, byHash: map[uint64][]*series{},
+	}
 }
 
 // commit adds what one scrape found at t: all of it or, if the scrape failed, nothing but a zero for health. The series
@@ -87,22 +90,21 @@ func (s *store) commit(t int64, health labels.Labels, points []point, live []*se
 			found = append(found, one)
 		}
 	}
-	s.end(t, live)
+	for _, one := range live {
+		one.append(t, stale) // does nothing to those found again: they have a sample at t
+	}
 	return found, failed
 }
 
-// end marks the series that have no sample at t as stale. The caller holds the lock.
-func (s *store) end(t int64, live []*series) {
-	for _, one := range live {
-		one.append(t, stale)
-	}
-}
-
-// expire ends series whose target is no longer watched.
+// expire ends series whose target is no longer watched, at t or right after their last sample.
 func (s *store) expire(t int64, live []*series) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.end(t, live)
+	for _, one := range live {
+		if n := len(one.chunks); n > 0 {
+			one.append(max(t, one.chunks[n-1].to+1), stale)
+		}
+	}
 }
 
 // unknown counts the points whose series are new.
@@ -213,13 +215,13 @@ func (s *store) tries(health labels.Labels, from, to int64) (all, good int) {
 		return 0, 0
 	}
 	for it := v.Iterator(nil); it.Next() != chunkenc.ValNone; {
-		switch t, state := it.At(); {
-		case t < from || t > to || value.IsStaleNaN(state):
-		case state == up:
+		t, state := it.At()
+		if t < from || t > to || value.IsStaleNaN(state) {
+			continue
+		}
+		all++
+		if state == up {
 			good++
-			fallthrough
-		default:
-			all++
 		}
 	}
 	return all, good
@@ -238,7 +240,9 @@ type querier struct {
 }
 
 // Select implements [storage.Querier].
-func (q *querier) Select(ctx context.Context, sorted bool, _ *storage.SelectHints, m ...*labels.Matcher) storage.SeriesSet {
+func (q *querier) Select(
+	ctx context.Context, sorted bool, _ *storage.SelectHints, m ...*labels.Matcher,
+) storage.SeriesSet {
 	q.store.mu.RLock()
 	defer q.store.mu.RUnlock()
 	found := &views{}
@@ -252,7 +256,9 @@ func (q *querier) Select(ctx context.Context, sorted bool, _ *storage.SelectHint
 			}
 		}
 	}
-	named := slices.IndexFunc(m, func(m *labels.Matcher) bool { return m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual })
+	named := slices.IndexFunc(m, func(m *labels.Matcher) bool {
+		return m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual
+	})
 	if named >= 0 {
 		take(q.store.byName[m[named].Value])
 	} else {

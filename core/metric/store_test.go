@@ -120,7 +120,8 @@ func TestStoreIsBounded(t *testing.T) {
 }
 
 func FuzzExposition(f *testing.F) {
-	f.Add([]byte("# TYPE m histogram\nm_bucket{le=\"1\"} 1\nm_bucket{le=\"+Inf\"} 2\nm_sum 3\nm_count 2\n"), false, "histogram_quantile(0.9, m_bucket)")
+	f.Add([]byte("# TYPE m histogram\nm_bucket{le=\"1\"} 1\nm_bucket{le=\"+Inf\"} 2\nm_sum 3\nm_count 2\n"), false,
+		"histogram_quantile(0.9, m_bucket)")
 	f.Add([]byte("m{a=\"\\\"\\n\"} NaN 5\n{\"m x\",b=\"c\"} 0x1p-2\n"), false, `{__name__=~"m.*"}`)
 	f.Add([]byte("# UNIT m_s s\nm_s_total 1 # {x=\"y\"} 2 3\nm_s_created 1\n# EOF\n"), true, "rate(m_s_total[1m]) / up")
 	f.Add([]byte("m{instance=\"x\",address=\"y\"} 1e400\n"), false, "sum by (exported_instance) (m)")
@@ -201,9 +202,8 @@ func BenchmarkQuery(b *testing.B) {
 	const samples = 720
 	source := newTestSource(b, filled(1000, samples, func(i, k int) float64 { return float64(k * (i%50 + 1)) }))
 	at := time.UnixMilli((samples - 1) * 5000)
-	for _, query := range []string{
-		`sum(hits_total)`, `sum(increase(hits_total{instance=~"a|b"}[1m]))`, `sum(increase(hits_total{instance=~"a|b"}[1h]))`,
-	} {
+	const increase = `sum(increase(hits_total{instance=~"a|b"}[%s]))`
+	for _, query := range []string{`sum(hits_total)`, fmt.Sprintf(increase, "1m"), fmt.Sprintf(increase, "1h")} {
 		b.Run(query, func(b *testing.B) {
 			for b.Loop() {
 				answer, err := source.Query(b.Context(), query, at)

@@ -55,18 +55,16 @@ func (t *table) write(w io.Writer, color bool) error {
 	}
 	var b strings.Builder
 	for _, row := range rows {
-		gap := "  "
+		text := ""
 		for i, c := range row {
 			space := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
-			b.WriteString(gap)
-			if gap = "  "; t.right[i] {
-				b.WriteString(space + c.paint.on(c.text, color))
-				continue
+			if t.right[i] {
+				text += "  " + space + c.paint.on(c.text, color)
+			} else {
+				text += "  " + c.paint.on(c.text, color) + space
 			}
-			b.WriteString(c.paint.on(c.text, color))
-			gap += space
 		}
-		b.WriteByte('\n')
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -8,4 +8,5 @@ if [ -e "broken/$BREAKWATER_TARGET" ]; then
   exit 1
 fi
 mkdir -p servers
+git fetch -q --depth=1 origin "$BREAKWATER_VERSION"
 git show "$BREAKWATER_VERSION:page" >"servers/$BREAKWATER_TARGET"
