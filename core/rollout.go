@@ -27,6 +27,7 @@ type Rollout struct {
 	Lease    Lease     // zero: nobody holds it
 	Precheck []Verdict
 	Why      string    // why it goes, or went, back: one sentence
+	Turned   time.Time // when that was decided
 	Restored time.Time // newest outcome of a rollback
 	Verified []Verdict // verdicts after the rollback
 	Unwell   bool      // the checks had not recovered after the rollback
@@ -42,7 +43,9 @@ type Wave struct {
 	Rule     int // index into [Plan.Waves]
 	State    WaveState
 	Targets  []TargetRecord
-	Since    time.Time // start of the bake; zero before it
+	Began    time.Time // when its first target was announced; zero before it
+	Out      time.Time // when all of it was deployed; zero before it
+	Since    time.Time // start of the bake, moved by a halt that keeps what was served; zero before it
 	Looked   time.Time // newest instant that is known to be judged
 	Passed   time.Time
 	Verdicts []Verdict // newest that were written down
@@ -127,8 +130,8 @@ func (r *Rollout) Apply(e Event) error {
 		r.deployed(e)
 	case EventBaking:
 		r.State = StateBaking
-		r.Waves[r.Wave].State = WaveBaking
-		r.Waves[r.Wave].Since = e.At
+		w := &r.Waves[r.Wave]
+		w.State, w.Out, w.Since = WaveBaking, e.At, e.At
 	case EventLooked:
 		r.looked(e)
 	case EventPassed:
@@ -299,7 +302,11 @@ func (t StartTarget) runs(previous string) string {
 
 func (r *Rollout) deploying(e Event) {
 	r.State = StateDeploying
-	r.Waves[r.Wave].State = WaveDeploying
+	w := &r.Waves[r.Wave]
+	w.State = WaveDeploying
+	if w.Began.IsZero() {
+		w.Began = e.At
+	}
 	for _, name := range e.Targets {
 		t := r.Target(name)
 		t.State, t.Version, t.Error, t.Tail = TargetDeploying, "", "", ""
@@ -401,7 +408,8 @@ func (r *Rollout) rollBack(e Event) {
 	if r.State == StateBaking {
 		r.Waves[r.Wave].Verdicts = e.Verdicts
 	}
-	r.State, r.Cause, r.Reason, r.Why, r.Override = StateRollingBack, e.Cause, e.Reason, e.Reason, e.Override
+	r.State, r.Cause, r.Reason, r.Override = StateRollingBack, e.Cause, e.Reason, e.Override
+	r.Why, r.Turned = e.Reason, e.At
 	for _, name := range e.Targets {
 		p := r.index[name]
 		t := &r.Waves[p.wave].Targets[p.target]
@@ -462,6 +470,9 @@ func (w *Wave) afterRollback() WaveState {
 
 func (r *Rollout) end(e Event) {
 	r.State = e.State
+	if w := &r.Waves[r.Wave]; e.State == StateAborted && w.State != WavePending {
+		w.State = WaveHalted
+	}
 	if e.Override != nil {
 		r.Override = e.Override
 	}

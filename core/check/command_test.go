@@ -23,8 +23,8 @@ func TestCommand(t *testing.T) {
 			"the command gave no answer: exit 127 (a command was not found; check its name, PATH and what is installed here)"},
 		"signal":  {"kill -9 $$", core.Error, "the command gave no answer: ended by signal 9, killed; out of memory?"},
 		"timeout": {"echo wait; while :; do sleep 1; done", core.Error, "the command gave no answer: timed out after 1s: wait"},
-		"variables": {`echo $BREAKWATER_ACTION $BREAKWATER_WAVE $BREAKWATER_VERSION $BREAKWATER_PREVIOUS $BREAKWATER_ROLLOUT: $BREAKWATER_TARGETS`,
-			core.Pass, "check one-box v2 v1 1: a.b-1 a"},
+		"variables": {"B=BREAKWATER; env | grep ^${B}_ | sort | sed s/${B}_// | tr '\\n' ' '",
+			core.Pass, "ACTION=check PREVIOUS=v1 ROLLOUT=1 TARGETS=a.b-1 a VERSION=v2 WAVE=one-box"},
 		"no target":    {"echo $BREAKWATER_TARGET 2>/dev/null", core.Error, "the command gave no answer: exit 2"},
 		"a secret":     {"echo $PROM_TOKEN; exit 1", core.Fail, "***"},
 		"hostile":      {`printf 'x\n\033[2J::error::\000\377 y\r\n\n\n'; exit 1`, core.Fail, "::error::\uFFFD y"},
@@ -33,7 +33,12 @@ func TestCommand(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := open(t, scope(), nil, &clock{start}, core.Check{Name: "smoke", Run: &core.Command{Script: c.script}, Timeout: time.Second})
+			timeout := time.Minute
+			if name == "timeout" {
+				timeout = time.Second
+			}
+			smoke := core.Check{Name: "smoke", Run: &core.Command{Script: c.script}, Timeout: timeout}
+			l := open(t, scope(), nil, &clock{start}, smoke)
 			v := l.Look(t.Context(), start).Verdicts[0]
 			if c.want == core.Error {
 				v.Reason, _, _ = strings.Cut(v.Reason, ": sh: ") // what this system's shell says

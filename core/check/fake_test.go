@@ -91,8 +91,11 @@ func (c *clock) Wait(context.Context, time.Time) error { return nil }
 func scope() core.Asked {
 	return core.Asked{
 		Rollout: "1", Wave: "one-box", Version: "v2", Previous: "v1", Since: start,
-		Targets: []core.Target{{Name: "a.b-1", Labels: map[string]string{"region": "us"}}, {Name: "a", Labels: map[string]string{"region": "eu"}}},
-		Bake:    core.Bake{Min: 10 * time.Minute, Every: time.Minute},
+		Targets: []core.Target{
+			{Name: "a.b-1", Labels: map[string]string{"region": "us"}},
+			{Name: "a", Labels: map[string]string{"region": "eu"}},
+		},
+		Bake: core.Bake{Min: 10 * time.Minute, Every: time.Minute},
 	}
 }
 

@@ -43,7 +43,7 @@ func TestFill(t *testing.T) {
 	}
 	asked.Wave = "a`b"
 	for query, want := range map[string]string{
-		`x{i=~"$target"}`:      "$target is unknown; known: $labels.NAME, $previous, $targets, $version, $wave, $window (a group of a regex is ${target})",
+		`x{i=~"$target"}`:      "$target is unknown; known: $labels.NAME, ",
 		`x{i=~"$labels"}`:      "$labels is unknown; ",
 		`x{i=~"$labels.zone"}`: "$labels.zone is empty: no target of the wave has it",
 		`x{i="$targets"}`:      "$targets is a regex; compare it with =~ or !~, not with =",

@@ -83,7 +83,8 @@ func (h *history) judge(at time.Time) (core.VerdictKind, string) {
 		return core.Pass, lasting + tally
 	default:
 		needed := h.n - h.m + breaches + 1
-		return core.Inconclusive, fmt.Sprintf("%s%s; too little data, %d of the %d looks it needs", lasting, tally, known, needed)
+		lack := fmt.Sprintf("; too little data, %d of the %d looks it needs", known, needed)
+		return core.Inconclusive, lasting + tally + lack
 	}
 }
 

@@ -157,14 +157,16 @@ func TestPatience(t *testing.T) {
 		atMost  int
 		longest time.Duration
 	}{
-		"recovers":              {values(flaky, flaky, 0.5), time.Minute, core.Pass, "0.5 is within max 1", 3, 3, 10 * time.Second},
-		"permanent":             {values(dead, 0.5), time.Minute, core.Error, "source prom could not be asked: connection refused", 1, 1, 0},
-		"wrapped":               {values(fmt.Errorf("query: %w", dead)), time.Minute, core.Error, "source prom could not be asked: query: connection refused", 1, 1, 0},
+		"recovers":  {values(flaky, flaky, 0.5), time.Minute, core.Pass, "0.5 is within max 1", 3, 3, 10 * time.Second},
+		"permanent": {values(dead, 0.5), time.Minute, core.Error, "source prom could not be asked: connection refused", 1, 1, 0},
+		"wrapped": {values(fmt.Errorf("query: %w", dead)), time.Minute, core.Error,
+			"source prom could not be asked: query: connection refused", 1, 1, 0},
 		"dead":                  {values(flaky), time.Hour, core.Error, "tried %d times: 503 with ***", 6, 20, time.Minute},
 		"dead, often looked at": {values(flaky), time.Second, core.Error, "tried %d times: 503 with ***", 3, 7, 10 * time.Second},
 		"hangs": {&script{replies: []reply{{hangs: true}}}, time.Second, core.Error,
 			"source prom could not be asked: no answer within 30s", 1, 1, 30 * time.Second},
-		"hangs once": {&script{replies: []reply{{hangs: true}, values(0.5).replies[0]}}, time.Minute, core.Pass, "0.5 is within max 1", 2, 2, 32 * time.Second},
+		"hangs once": {&script{replies: []reply{{hangs: true}, values(0.5).replies[0]}}, time.Minute, core.Pass,
+			"0.5 is within max 1", 2, 2, 32 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -205,7 +207,9 @@ func TestCut(t *testing.T) {
 func TestPrecheck(t *testing.T) {
 	asked := scope()
 	asked.Wave = ""
-	several := threshold(core.Threshold{Max: new(0.9), Breaches: core.Breaches{M: 2, N: 3}, For: time.Minute, Query: `x{w="$wave"}[$window]`})
+	several := threshold(core.Threshold{
+		Max: new(0.9), Breaches: core.Breaches{M: 2, N: 3}, For: time.Minute, Query: `x{w="$wave"}[$window]`,
+	})
 
 	prom := values(0.5, 1.0, 1.0, 1.0)
 	l := open(t, asked, map[string]core.Source{"prom": prom}, &clock{start}, several)
@@ -217,7 +221,8 @@ func TestPrecheck(t *testing.T) {
 	if v.Query != `x{w=""}[1m]` || v.Window != "1m" || !v.At.Equal(start) {
 		t.Errorf("%+v", v)
 	}
-	if want := []time.Time{start.Add(-3 * time.Minute), start.Add(-2 * time.Minute), start.Add(-time.Minute), start}; !slices.Equal(prom.at, want) {
+	want := []time.Time{start.Add(-3 * time.Minute), start.Add(-2 * time.Minute), start.Add(-time.Minute), start}
+	if !slices.Equal(prom.at, want) {
 		t.Errorf("asked about %v, want %v", prom.at, want)
 	}
 	l.Look(t.Context(), start.Add(time.Minute))

@@ -104,7 +104,8 @@ func (d *decoder) checkCheck(p *core.Plan, c *core.Check) {
 	case t.Max == nil && t.Min == nil:
 		d.mistake(at, "max, min or both", "this threshold has no limit")
 	case d.good(&t.Max) && d.good(&t.Min) && *t.Min > *t.Max:
-		d.mistake(d.seen[&t.Min], fmt.Sprintf("min at most max, %v", *t.Max), "no value can be above %v and below %v", *t.Min, *t.Max)
+		d.mistake(d.seen[&t.Min], fmt.Sprintf("min at most max, %v", *t.Max),
+			"no value can be above %v and below %v", *t.Min, *t.Max)
 	}
 	d.checkQuery(p, &t.Source, &t.Query)
 }
@@ -121,7 +122,8 @@ func (d *decoder) checkQuery(p *core.Plan, source, query *string) {
 	at := d.seen[query]
 	filled, unknown := withPlaceholders(*query)
 	for _, name := range unknown {
-		d.mistake(at, "one of "+strings.Join(variables, ", ")+"; a dollar before a letter begins a variable", "there is no variable %s", name)
+		d.mistake(at, "one of "+strings.Join(variables, ", ")+"; a dollar before a letter begins a variable",
+			"there is no variable %s", name)
 	}
 	if kind := d.catalog.Sources[spec.Type]; kind.CheckQuery != nil && len(unknown) == 0 {
 		if err := kind.CheckQuery(filled); err != nil {

@@ -36,11 +36,12 @@ type SourceKind struct {
 	CheckQuery func(query string) error
 }
 
-// Load reads a plan. The file is only a name for messages. lookup fills ${NAME} in sources and notify; with a nil lookup
-// they stay as written, for commands that ask nobody. What is wrong with the plan is an error of type [Mistakes].
+// Load reads a plan. The file is only a name for messages. lookup fills ${NAME} in sources and notify; with a nil
+// lookup they stay as written, for commands that ask nobody. What is wrong with the plan is an error of type
+// [Mistakes].
 //
-// [core.SourceSpec.Options], [core.Deploy.Options] and [core.Rollback.Options] are pointers to fresh copies of the types
-// in the catalog.
+// [core.SourceSpec.Options], [core.Deploy.Options] and [core.Rollback.Options] are pointers to fresh copies of the
+// types in the catalog.
 func Load(file string, text []byte, lookup func(string) (string, bool), c Catalog) (*core.Plan, error) {
 	d := newDecoder(file, text)
 	d.lookup, d.catalog = lookup, c

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -244,11 +245,12 @@ func TestFreshOptions(t *testing.T) {
 
 func TestTwoDrivers(t *testing.T) {
 	text := string(read(t, filepath.Join(plans, "good", "least.yaml")))
-	p, err := Load("p", []byte(strings.Replace(text, "run: ./deploy.sh", "drill: {depth: 3}", 1)), nil, twoDrivers())
+	with := func(drivers string) []byte { return []byte(strings.Replace(text, "run: ./deploy.sh", drivers, 1)) }
+	p, err := Load("p", with("drill: {depth: 3}"), nil, twoDrivers())
 	if err != nil || p.Deploy.Driver != "drill" {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	_, err = Load("p", []byte(strings.Replace(text, "run: ./deploy.sh", "run: x, drill: {depth: 3}", 1)), nil, twoDrivers())
+	_, err = Load("p", with("run: x, drill: {depth: 3}"), nil, twoDrivers())
 	if err == nil || !strings.Contains(err.Error(), "run and drill cannot both do it") {
 		t.Fatal(err)
 	}
@@ -257,9 +259,10 @@ func TestTwoDrivers(t *testing.T) {
 func TestTargets(t *testing.T) {
 	want := []core.Target{{Name: "a", Weight: 1}, {Name: "b", Labels: map[string]string{"x": "é/\n😀"}, Weight: 2}}
 	for name, text := range map[string]string{
-		"JSON":          `[{"name":"a"},{"name":"b","labels":{"x":"\u00e9\/\n\ud83d\ude00"},"weight":2}]` + "\n",
-		"indented JSON": "[\n\t{\n\t\t\"name\": \"a\"\n\t},\n\t{\"name\": \"b\", \"labels\": {\"x\": \"é/\\n😀\"}, \"weight\": 2}\n]",
-		"YAML":          "- name: a\n- {name: b, labels: {x: \"é/\\n😀\"}, weight: 2}\n",
+		"JSON": `[{"name":"a"},{"name":"b","labels":{"x":"\u00e9\/\n\ud83d\ude00"},"weight":2}]` + "\n",
+		"indented JSON": "[\n\t{\n\t\t\"name\": \"a\"\n\t},\n" +
+			"\t{\"name\": \"b\", \"labels\": {\"x\": \"é/\\n😀\"}, \"weight\": 2}\n]",
+		"YAML": "- name: a\n- {name: b, labels: {x: \"é/\\n😀\"}, weight: 2}\n",
 	} {
 		got, err := Targets("targets", []byte(text))
 		if err != nil {
@@ -326,7 +329,7 @@ func TestMistakesAreShort(t *testing.T) {
 func BenchmarkTargets(b *testing.B) {
 	list := make([]core.Target, 100_000)
 	for i := range list {
-		list[i] = core.Target{Name: "t" + strings.Repeat("x", i%10), Labels: map[string]string{"region": "us-east-1"}, Weight: 1}
+		list[i] = core.Target{Name: "t-" + strconv.Itoa(i), Labels: map[string]string{"region": "us-east-1"}, Weight: 1}
 	}
 	text, err := json.Marshal(list)
 	if err != nil {
@@ -334,6 +337,8 @@ func BenchmarkTargets(b *testing.B) {
 	}
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		_, _ = Targets("targets", text)
+		if _, err := Targets("targets", text); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -28,6 +28,7 @@ type decoder struct {
 	seen     map[any]*yaml.Node  // pointer to a field or element -> its value, for those that the file gives
 	refused  map[*yaml.Node]bool // values that are wrong in themselves: what follows from them is not said again
 	shapes   map[reflect.Type]shape
+	widths   map[int]int
 	mistakes Mistakes
 }
 
@@ -37,6 +38,7 @@ func newDecoder(file string, text []byte) *decoder {
 	return &decoder{
 		file: file, lines: strings.Split(lines, "\n"),
 		seen: make(map[any]*yaml.Node), refused: make(map[*yaml.Node]bool), shapes: make(map[reflect.Type]shape),
+		widths: make(map[int]int),
 	}
 }
 
@@ -56,10 +58,20 @@ func (d *decoder) mistake(n *yaml.Node, want, format string, args ...any) {
 func (d *decoder) mistakeAt(line, column int, want, format string, args ...any) {
 	line = max(1, min(line, len(d.lines)))
 	source := d.lines[line-1]
-	column = max(1, min(column, utf8.RuneCountInString(source)+1))
+	column = max(1, min(column, d.width(line)+1))
 	d.mistakes = append(d.mistakes, Mistake{
 		File: d.file, Line: line, Column: column, Source: source, Message: fmt.Sprintf(format, args...), Want: want,
 	})
+}
+
+// width counts the characters of a line, once: a list of targets may be one line of megabytes with a mistake in each.
+func (d *decoder) width(line int) int {
+	n, ok := d.widths[line]
+	if !ok {
+		n = utf8.RuneCountInString(d.lines[line-1])
+		d.widths[line] = n
+	}
+	return n
 }
 
 // refuse notes that the value n is wrong in itself.
@@ -231,12 +243,14 @@ func (d *decoder) pairs(n *yaml.Node, each func(key, value *yaml.Node)) {
 		switch earlier := first[key.Value]; {
 		case tag(key) == "!!merge":
 			d.refused[n] = true
-			d.mistake(key, "the keys themselves; an alias for a whole value (key: *name) is fine", "merge keys are not supported")
+			d.mistake(key, "the keys themselves; an alias for a whole value (key: *name) is fine",
+				"merge keys are not supported")
 		case tag(key) != "!!str" || key.Value == "":
 			d.refused[n] = true
 			d.mistake(key, "a text; quote it if it is meant as one", "%s is no key", describe(key))
 		case earlier != nil:
-			d.mistake(key, fmt.Sprintf("each key once; the first is in line %d", earlier.Line), "the key %q is here twice", clip(key.Value))
+			d.mistake(key, fmt.Sprintf("each key once; the first is in line %d", earlier.Line),
+				"the key %q is here twice", clip(key.Value))
 		default:
 			first[key.Value] = key
 			each(key, value)

@@ -54,7 +54,8 @@ func FuzzLoad(f *testing.F) {
 
 func inside(t *testing.T, text []byte, m Mistake) {
 	t.Helper()
-	lines := strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(string(text), "\ufeff")), "\n")
+	all := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(strings.TrimPrefix(string(text), "\ufeff"))
+	lines := strings.Split(all, "\n")
 	if m.Line < 1 || m.Line > len(lines) || m.Source != lines[m.Line-1] {
 		t.Fatalf("line %d of %d: %s", m.Line, len(lines), m)
 	}

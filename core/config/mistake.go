@@ -60,26 +60,32 @@ func (m Mistake) String() string {
 // excerpt returns the part of the line around the column, and what to put before the caret. Tabs stay tabs in both, so
 // that the caret stands right; nothing else that moves a cursor is shown.
 func (m Mistake) excerpt() (line, caret string) {
-	runes := []rune(m.Source)
-	at := min(m.Column-1, len(runes))
-	from := 0
-	if len(runes) > width {
-		from = max(0, min(at-width/2, len(runes)-width))
-		runes = runes[from : from+width]
+	from := 1
+	if n := utf8.RuneCountInString(m.Source); n > width {
+		from = max(1, min(m.Column-width/2, n-width+1))
 	}
-	blank := make([]rune, at-from)
-	for i, r := range runes {
-		if r != '\t' && !unicode.IsPrint(r) {
-			runes[i] = utf8.RuneError
+	var shown, blank strings.Builder
+	column := 0
+	for _, r := range m.Source {
+		column++
+		if column < from {
+			continue
 		}
-		if i < len(blank) {
-			blank[i] = ' '
-			if r == '\t' {
-				blank[i] = '\t'
-			}
+		if column == from+width {
+			break
+		}
+		space := ' '
+		if r == '\t' {
+			space = r
+		} else if !unicode.IsPrint(r) {
+			r = utf8.RuneError
+		}
+		shown.WriteRune(r)
+		if column < m.Column {
+			blank.WriteRune(space)
 		}
 	}
-	return strings.TrimRightFunc(string(runes), unicode.IsSpace), string(blank)
+	return strings.TrimRightFunc(shown.String(), unicode.IsSpace), blank.String()
 }
 
 // sorted orders mistakes by place and drops what is said twice: a value that several aliases stand for is decoded

@@ -118,7 +118,8 @@ func (d *decoder) malformed(err error) {
 	source := d.lines[line-1]
 	rest := strings.TrimLeft(source, " \t")
 	indent := source[:len(source)-len(rest)]
-	if strings.Contains(indent, "\t") || strings.Contains(message, "cannot start any token") && strings.Contains(source, "\t") {
+	if strings.Contains(indent, "\t") ||
+		strings.Contains(message, "cannot start any token") && strings.Contains(source, "\t") {
 		want = "spaces instead of tabs"
 	}
 	d.mistakeAt(line, len(indent)+1, want, "this is not YAML: %s", message)

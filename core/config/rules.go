@@ -1,7 +1,6 @@
 package config
 
 import (
-	"encoding/json"
 	"reflect"
 	"regexp"
 	"slices"
@@ -45,7 +44,7 @@ var rules = map[spot]rule{
 	at[core.Split]("spread"):      labelRule,
 	at[core.Split]("first"):       someAmount,
 	at[core.Split]("max"):         someAmount,
-	at[core.Split]("growth"):      {want: "1 or more", ok: func(v reflect.Value) bool { return v.Float() >= 1 }, schema: setMinimum("1")},
+	at[core.Split]("growth"):      growthRule,
 	at[core.Deploy]("timeout"):    someTime,
 	at[core.Deploy]("parallel"):   someAmount,
 	at[core.Rollback]("when"):     {want: "each trigger once", ok: allDiffer, schema: setUnique},
@@ -102,6 +101,11 @@ var (
 		ok:     func(v reflect.Value) bool { return v.Float() > 0 },
 		schema: func(s *jsonschema.Schema) { s.ExclusiveMinimum = "0" },
 	}
+	growthRule = rule{
+		want:   "1 or more",
+		ok:     func(v reflect.Value) bool { return v.Float() >= 1 },
+		schema: func(s *jsonschema.Schema) { s.Minimum = "1" },
+	}
 	someTime = rule{
 		want:   "a duration above 0",
 		ok:     func(v reflect.Value) bool { return v.Interface().(time.Duration) > 0 },
@@ -119,10 +123,6 @@ func hasElement(v reflect.Value) bool { return v.Len() > 0 }
 func setMinItems(s *jsonschema.Schema) { s.MinItems = new(uint64(1)) }
 
 func setUnique(s *jsonschema.Schema) { s.UniqueItems = true }
-
-func setMinimum(n string) func(*jsonschema.Schema) {
-	return func(s *jsonschema.Schema) { s.Minimum = json.Number(n) }
-}
 
 func allDiffer(v reflect.Value) bool {
 	when := slices.Clone(v.Interface().([]core.Trigger))

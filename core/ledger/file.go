@@ -104,7 +104,7 @@ func (l *fileLedger) segments(ctx context.Context, line core.Line) (segments, er
 		}
 		return texts, nil
 	}
-	return segments{line: line, count: count, name: d.file, load: load, tears: true}, nil
+	return segments{line: line, count: count, step: 1, name: d.file, load: load, tears: true}, nil
 }
 
 // Append implements [core.Ledger].

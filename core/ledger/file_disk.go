@@ -93,16 +93,16 @@ func (d *lineDir) close() {
 
 // count returns how many segments there are, and fails if one is missing among them.
 func (d *lineDir) count() (int, error) {
-	entries, err := fs.ReadDir(d.root.FS(), ".")
+	folder, err := d.root.Open(".")
 	if err != nil {
 		return 0, d.explain(err)
 	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".jsonl") {
-			names = append(names, e.Name())
-		}
+	defer folder.Close()
+	names, err := folder.Readdirnames(-1)
+	if err != nil {
+		return 0, d.explain(err)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, ".jsonl") })
 	slices.Sort(names)
 	return len(names), numbered(names, fileName, func(name string) string { return filepath.Join(d.path(), name) })
 }

@@ -183,6 +183,7 @@ func (l *gitLedger) segments(line core.Line, h head) segments {
 	return segments{
 		line:  line,
 		count: len(h.blobs),
+		step:  256, // each load is a question to the remote
 		name:  func(i int) string { return l.show(line, gitName(i)) },
 		load: func(ctx context.Context, from, to int) ([][]byte, error) {
 			if from == len(h.blobs)-1 {

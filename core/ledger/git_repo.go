@@ -126,7 +126,7 @@ func (r *remote) push(ctx context.Context, ref, from, to string) error {
 	}
 	if _, why, refused := strings.Cut(string(out), "[remote rejected] "); refused {
 		why, _, _ = strings.Cut(why, "\n")
-		trouble.said = fmt.Sprintf("the remote refused: %s: %s", why, trouble.said)
+		trouble.said = fmt.Sprintf("the remote refused: %s: %s", strings.Trim(why, "()"), trouble.said)
 		trouble.final = !strings.Contains(why, "lock") && !strings.Contains(why, "update ref") // held by another writer
 	}
 	return trouble

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	gitPatience = 5 * time.Minute // for one git command
+	gitPatience = 2 * time.Minute // for one git command
 	gitGrace    = 2 * time.Second // between asking it to stop and killing it
 )
 

@@ -91,7 +91,7 @@ func TestGitRemoteThatRefuses(t *testing.T) {
 	e, waits := counted(t.TempDir(), func(int) {})
 	l := open(t, "git:"+remote, e)
 	err := l.Append(t.Context(), line, 0, ledgertest.Rollout("r1", 0, 1))
-	wantError(t, err, "cannot write refs/breakwater/checkout/production on "+remote, "pre-receive hook declined",
+	wantError(t, err, "cannot write refs/breakwater/checkout/production on "+remote, "refused: pre-receive hook declined: ",
 		"no pushes on Friday", "contents: write")
 	if errors.Is(err, core.ErrConflict) || *waits != 0 {
 		t.Errorf("after %d waits: %v, want no wait and no conflict", *waits, err)
@@ -263,6 +263,34 @@ func TestGitCorruptTree(t *testing.T) {
 			_, err := l.Read(t.Context(), line)
 			wantError(t, err, fmt.Sprintf(refOf(line)+":"+c.want, remote))
 		})
+	}
+}
+
+// Of a long history only the newest segments are fetched, where the remote can send them alone.
+func TestGitFetchesOnlyWhatItReads(t *testing.T) {
+	remote := bare(t)
+	gitIn(t, remote, "config", "uploadpack.allowFilter", "true")
+	l := open(t, "git:"+remote, env(""))
+	for r := range 10 {
+		add(t, l, int64(r)*300, ledgertest.Rollout(fmt.Sprint("r", r), int64(r)*300, 300)...)
+	}
+	fresh := open(t, "git:"+remote, env(""))
+	blobs := func() int {
+		repo := fresh.store.(*gitLedger).remote.repo
+		return strings.Count(gitIn(t, repo, "cat-file", "--batch-all-objects", "--batch-check=%(objecttype)"), "blob")
+	}
+	if events, err := fresh.Read(t.Context(), line); err != nil || len(events) != 300 {
+		t.Fatalf("Read gives %d events, %v", len(events), err)
+	}
+	if n := blobs(); n != 1 {
+		t.Errorf("%d segments were fetched to read one", n)
+	}
+	add(t, fresh, 3000, ledgertest.Rollout("next", 3000, 1)...)
+	if n := blobs(); n != 2 {
+		t.Errorf("there are %d segments after an append, want the one that was read and the new one", n)
+	}
+	if n := length(t, fresh); n != 3001 {
+		t.Errorf("the line has %d events", n)
 	}
 }
 

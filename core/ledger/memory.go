@@ -46,6 +46,7 @@ func (m *Memory) History(ctx context.Context, line core.Line) iter.Seq2[core.Eve
 		one := segments{
 			line:  line,
 			count: min(1, len(text)),
+			step:  1,
 			name:  func(int) string { return "memory" },
 			load:  func(context.Context, int, int) ([][]byte, error) { return [][]byte{text}, nil },
 		}

@@ -14,6 +14,7 @@ import (
 type segments struct {
 	line  core.Line
 	count int
+	step  int                                                       // how many are loaded at once when all are read
 	name  func(i int) string                                        // for errors
 	load  func(ctx context.Context, from, to int) ([][]byte, error) // the texts of [from, to)
 	tears bool                                                      // an append can be cut off half-way
@@ -60,11 +61,10 @@ func lastStarted(events []core.Event) int {
 
 // all yields every event, oldest first.
 func (s segments) all(ctx context.Context) iter.Seq2[core.Event, error] {
-	const step = 64 // segments that are in memory at once
 	return func(yield func(core.Event, error) bool) {
 		var at end
-		for from := 0; from < s.count; from += step {
-			texts, err := s.load(ctx, from, min(from+step, s.count))
+		for from := 0; from < s.count; from += s.step {
+			texts, err := s.load(ctx, from, min(from+s.step, s.count))
 			for i := 0; err == nil && i < len(texts); i++ {
 				var events []core.Event
 				if events, err = s.parse(from+i, texts[i]); err == nil && len(events) > 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// gantt draws the waves that have started as a Mermaid diagram in a fenced block: a bar for the deploy, which begins
-// with the end of the wave before, one for the bake, and one for the way back. Times are UTC whatever the zone of the
+// gantt draws the waves that have started as a Mermaid diagram in a fenced block: a bar for the deploy, one for the
+// bake, and one for the way back. Times are UTC whatever the zone of the
 // reader, as in the tables.
 func gantt(r *core.Rollout, now time.Time) string {
 	var b strings.Builder
@@ -22,15 +22,10 @@ func gantt(r *core.Rollout, now time.Time) string {
 	fmt.Fprintf(&b, "```mermaid\n%%%%{init: {\"gantt\": {\"leftPadding\": %d}}}%%%%\ngantt\n", 30+6*longest) // else names lie on bars
 	b.WriteString("    title " + mermaid(r.Line.String()+" "+r.Start.Version) + " in UTC\n")
 	b.WriteString("    dateFormat YYYY-MM-DD HH:mm:ss\n    axisFormat " + axis(r, now) + "\n    todayMarker off\n")
-	start := r.Began
-	for i := range to {
-		w := &r.Waves[i]
-		if i >= from && w.State != core.WavePending {
+	for i := from; i < to; i++ {
+		if w := &r.Waves[i]; !w.Began.IsZero() {
 			fmt.Fprintf(&b, "    section %s\n", mermaid(w.Name))
-			bars(&b, r, w, start, now)
-		}
-		if !w.Passed.IsZero() {
-			start = w.Passed
+			bars(&b, r, w, now)
 		}
 	}
 	if r.State == core.StatePending {
@@ -41,51 +36,37 @@ func gantt(r *core.Rollout, now time.Time) string {
 	return b.String()
 }
 
-// bars draws one wave, whose deploy began at start.
-func bars(b *strings.Builder, r *core.Rollout, w *core.Wave, start, now time.Time) {
+// bars draws one wave.
+func bars(b *strings.Builder, r *core.Rollout, w *core.Wave, now time.Time) {
 	over := now
 	if r.State.Resting() {
 		over = r.Changed
 	}
-	if w.Since.IsZero() {
-		switch w.State {
-		case core.WaveDeploying:
-			bar(b, "deploy", "active", start, over)
+	back := w.State == core.WaveRollingBack || w.State == core.WaveRolledBack || w.State == core.WaveRollbackFailed
+	switch {
+	case !w.Out.IsZero():
+		bar(b, "deploy", "done", w.Began, w.Out)
+		switch end := bakeEnd(r, w, now); w.State {
+		case core.WaveBaking:
+			bar(b, "bake", "active", w.Since, end)
+		case core.WaveHalted:
+			bar(b, "bake halted", "crit", w.Since, end)
 		default:
-			bar(b, "deploy "+mermaid(string(w.State)), "crit", start, over)
+			bar(b, "bake", "done", w.Since, end)
 		}
-		return
-	}
-	bar(b, "deploy", "done", start, w.Since)
-	end := bakeEnd(r, w, now)
-	switch w.State {
-	case core.WaveBaking:
-		bar(b, "bake", "active", w.Since, end)
-	case core.WavePassed:
-		bar(b, "bake", "done", w.Since, end)
-	case core.WaveHalted:
-		bar(b, "bake halted", "crit", w.Since, end)
+	case back:
+		bar(b, "deploy failed", "crit", w.Began, r.Turned)
+	case w.State == core.WaveDeploying:
+		bar(b, "deploy", "active", w.Began, over)
 	default:
-		bar(b, "bake", "done", w.Since, end)
+		bar(b, "deploy "+mermaid(string(w.State)), "crit", w.Began, over)
+	}
+	if back {
 		if w.State != core.WaveRollingBack && !r.Restored.IsZero() {
 			over = r.Restored
 		}
-		bar(b, mermaid(string(w.State)), "crit", turned(r, now), over)
+		bar(b, mermaid(string(w.State)), "crit", r.Turned, over)
 	}
-}
-
-// turned is when a rollout began to go back: the ledger's record keeps no instant of its own for it, so it is the end
-// of the last bake.
-func turned(r *core.Rollout, now time.Time) time.Time {
-	last := r.Began
-	for i := range r.Waves {
-		if w := &r.Waves[i]; !w.Since.IsZero() {
-			if end := bakeEnd(r, w, now); end.After(last) {
-				last = end
-			}
-		}
-	}
-	return last
 }
 
 // bar draws one bar. None is shorter than a second: one without length is not drawn.

@@ -18,6 +18,8 @@ type Status struct {
 	Reason   string       `json:"reason"`
 	NextAt   *time.Time   `json:"next_at"` // null: nothing is due
 	Waves    []WaveStatus `json:"waves"`
+
+	Override *core.Override `json:"override,omitempty"` // what a human did to it
 }
 
 // WaveStatus is one wave of a [Status].
@@ -48,7 +50,7 @@ type VerdictStatus struct {
 func NewStatus(r *core.Rollout, next time.Time) Status {
 	s := Status{
 		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
-		State: r.State, Reason: r.Reason, Waves: make([]WaveStatus, 0, len(r.Waves)),
+		State: r.State, Reason: r.Reason, Override: r.Override, Waves: make([]WaveStatus, 0, len(r.Waves)),
 	}
 	if w := atWork(r); w != nil {
 		s.Wave = w.Name

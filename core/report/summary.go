@@ -50,7 +50,7 @@ func waveSummary(b *strings.Builder, r *core.Rollout, now time.Time) {
 			bake = lasting(d)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(w.Name, 60), markdown(string(w.State), 20), progress(w),
-			percent(share[i]), instant(w.Since), bake, tally(w.Verdicts))
+			percent(share[i]), instant(w.Out), bake, tally(w.Verdicts))
 	}
 	if hidden := len(r.Waves) - (to - from); hidden > 0 {
 		fmt.Fprintf(b, "\nWaves %d to %d of %d are shown.\n", from+1, to, len(r.Waves))

@@ -83,10 +83,10 @@ func bakeEnd(r *core.Rollout, w *core.Wave, now time.Time) time.Time {
 		return now
 	case w.State == core.WaveHalted && r.State == core.StateHalted:
 		return r.Changed
-	case w.Looked.After(w.Since):
-		return w.Looked
+	case r.Turned.After(w.Since):
+		return r.Turned
 	default:
-		return w.Since
+		return r.Changed // it was ended by hand
 	}
 }
 

@@ -47,7 +47,7 @@ func FuzzLastLine(f *testing.F) {
 // pieces, and looks for anything that is left of a secret.
 func TestCutSecrets(t *testing.T) {
 	r := newRedactor([]string{"SECRET", "SECRETANDMORE", strings.Repeat("KEY", 700)})
-	for seed := range uint64(300) {
+	for seed := range uint64(100) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		var output []byte
 		for size := rnd.IntN(2 * (headSize + tailSize)); len(output) < size; {

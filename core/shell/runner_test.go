@@ -32,29 +32,30 @@ func TestRun(t *testing.T) {
 		want         string
 		fails        string
 	}{
-		"both streams in order":     {script: "echo 1; echo 2 >&2; echo 3", want: "1\n2\n3\n"},
-		"nothing to read":           {script: "cat; echo end", want: "end\n"},
-		"folder of the plan":        {script: "pwd -P", want: real(t, dir) + "\n"},
-		"inherited variable":        {script: "echo $PLAIN", want: "yes\n"},
-		"outer flags stay out":      {script: "echo ${BREAKWATER_LEDGER-unset}", want: "unset\n"},
-		"values are data":           {script: `echo "$BREAKWATER_TARGET|$BREAKWATER_LABEL_ZONE"`, want: "a'; rm -rf $HOME|$(date)\n"},
-		"the act":                   {script: "echo $BREAKWATER_ACTION $BREAKWATER_VERSION $BREAKWATER_ATTEMPT", want: "deploy v2 2\n"},
-		"secrets are masked":        {script: "echo $DEPLOY_TOKEN; exit 4", want: "***\n", fails: "exit 4: ***"},
-		"not UTF-8":                 {script: `printf 'a\377b'`, want: "a\uFFFDb"},
-		"first failing command":     {script: "echo broken; false; echo no", want: "broken\n", fails: "exit 1: broken"},
-		"variable that is not set":  {script: "echo $NOPE", fails: "NOPE"},
-		"exit code":                 {script: "exit 3", fails: "exit 3"},
-		"not found":                 {script: "no-such-command", fails: "exit 127 (a command was not found; "},
-		"not executable":            {script: "/dev/null", fails: "exit 126 (a command was found, but could not be run"},
-		"signal":                    {script: "kill -9 $$", fails: "ended by signal 9, killed; out of memory?"},
-		"signal of a child":         {script: `sh -c 'kill -15 $$'`, fails: "exit 143 (a command was ended by signal 15, terminated)"},
-		"pipe with sh":              {script: "false | true", want: ""},
-		"pipe with bash":            {script: "false | true", bash: "bash", fails: "exit 1"},
-		"bash":                      {script: `[[ -n $BASH_VERSION ]] && echo "$0"`, bash: "bash", want: "/usr/bin/bash\n"},
-		"unknown shell":             {script: ":", bash: "fish", fails: `the shell "fish" is unknown; use sh or bash`},
-		"NUL in the script":         {script: "echo \x00", fails: "the script contains a NUL byte"},
-		"script that does not fit":  {script: strings.Repeat("#", 1<<22), fails: "longer than the system allows"},
-		"colors in the last line":   {script: `printf '\033[31mdisk full\033[0m\n\n'; exit 9`, want: "\033[31mdisk full\033[0m\n\n", fails: "exit 9: disk full"},
+		"both streams in order":    {script: "echo 1; echo 2 >&2; echo 3", want: "1\n2\n3\n"},
+		"nothing to read":          {script: "cat; echo end", want: "end\n"},
+		"folder of the plan":       {script: "pwd -P", want: real(t, dir) + "\n"},
+		"inherited variable":       {script: "echo $PLAIN", want: "yes\n"},
+		"outer flags stay out":     {script: "echo ${BREAKWATER_LEDGER-unset}", want: "unset\n"},
+		"values are data":          {script: `echo "$BREAKWATER_TARGET|$BREAKWATER_LABEL_ZONE"`, want: "a'; rm -rf $HOME|$(date)\n"},
+		"the act":                  {script: "echo $BREAKWATER_ACTION $BREAKWATER_VERSION $BREAKWATER_ATTEMPT", want: "deploy v2 2\n"},
+		"secrets are masked":       {script: "echo $DEPLOY_TOKEN; exit 4", want: "***\n", fails: "exit 4: ***"},
+		"not UTF-8":                {script: `printf 'a\377b'`, want: "a\uFFFDb"},
+		"first failing command":    {script: "echo broken; false; echo no", want: "broken\n", fails: "exit 1: broken"},
+		"variable that is not set": {script: "echo $NOPE", fails: "NOPE"},
+		"exit code":                {script: "exit 3", fails: "exit 3"},
+		"not found":                {script: "no-such-command", fails: "exit 127 (a command was not found; "},
+		"not executable":           {script: "/dev/null", fails: "exit 126 (a command was found, but could not be run"},
+		"signal":                   {script: "kill -9 $$", fails: "ended by signal 9, killed; out of memory?"},
+		"signal of a child":        {script: `sh -c 'kill -15 $$'`, fails: "exit 143 (a command was ended by signal 15, terminated)"},
+		"pipe with sh":             {script: "false | true", want: ""},
+		"pipe with bash":           {script: "false | true", bash: "bash", fails: "exit 1"},
+		"bash":                     {script: "[[ 1 == 1 ]] && echo bash", bash: "bash", want: "bash\n"},
+		"unknown shell":            {script: ":", bash: "fish", fails: `the shell "fish" is unknown; use sh or bash`},
+		"NUL in the script":        {script: "echo \x00", fails: "the script contains a NUL byte"},
+		"script that does not fit": {script: strings.Repeat("#", 1<<22), fails: "longer than the system allows"},
+		"colors in the last line": {script: `printf '\033[31mdisk full\033[0m\n\n'; exit 9`,
+			want: "\033[31mdisk full\033[0m\n\n", fails: "exit 9: disk full"},
 		"progress in the last line": {script: `printf '10%%\r99%%\r'; exit 9`, want: "10%\r99%\r", fails: "exit 9: 99%"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +120,8 @@ func TestStop(t *testing.T) {
 			"deaf grandchild":   `exec 9>"$BREAKWATER_VERSION"; (trap '' TERM; echo up >&9; while :; do sleep 1; done) & wait`,
 			"deaf, in silence":  `exec 9>"$BREAKWATER_VERSION"; (trap '' TERM; echo up >&9; while :; do sleep 1; done) >&9 2>&9 & wait`,
 			"deaf from the top": `trap '' TERM; exec 9>"$BREAKWATER_VERSION"; echo up >&9; while :; do sleep 1; done`,
-			"leader goes first": `exec 9>"$BREAKWATER_VERSION"; trap 'exit 0' TERM; (trap '' TERM; echo up >&9; while :; do sleep 1; done) & wait`,
+			"leader goes first": `exec 9>"$BREAKWATER_VERSION"; trap 'exit 0' TERM
+				(trap '' TERM; echo up >&9; while :; do sleep 1; done) & wait`,
 		} {
 			t.Run(how+" "+name, func(t *testing.T) {
 				t.Parallel()
@@ -128,7 +130,7 @@ func TestStop(t *testing.T) {
 				w := watch(t)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				timeout := time.Second
+				timeout := 2 * time.Second
 				if how == "cancel" {
 					timeout = 0
 				}
@@ -142,7 +144,7 @@ func TestStop(t *testing.T) {
 				}()
 				_, err := r.Run(ctx, core.Command{Script: script}, shell.Vars{Version: w.name}, timeout)
 				if how == "timeout" {
-					check(t, err, "timed out after 1s")
+					check(t, err, "timed out after 2s")
 				} else if !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}

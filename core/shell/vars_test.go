@@ -9,7 +9,9 @@ import (
 )
 
 func TestVars(t *testing.T) {
-	target := core.Target{Name: "use1-a", Labels: map[string]string{"tier": "onebox", "k8s.io/zone": "a", "k8s_io_zone": "b", "größe": "xl"}}
+	target := core.Target{Name: "use1-a", Labels: map[string]string{
+		"tier": "onebox", "k8s.io/zone": "a", "k8s_io_zone": "b", "größe": "xl",
+	}}
 	for name, c := range map[string]struct {
 		vars Vars
 		want []string
@@ -19,7 +21,9 @@ func TestVars(t *testing.T) {
 			"LABEL_GR__E=xl", "LABEL_K8S_IO_ZONE=a", "LABEL_TIER=onebox",
 		}},
 		"rollback of a target without labels": {
-			ForAct(core.Act{Rollout: "7", Wave: "w", Target: core.Target{Name: "a"}, Version: "v1", Previous: "v2", Attempt: 1, Rollback: true}),
+			ForAct(core.Act{
+				Rollout: "7", Wave: "w", Target: core.Target{Name: "a"}, Version: "v1", Previous: "v2", Attempt: 1, Rollback: true,
+			}),
 			[]string{"ACTION=rollback", "ROLLOUT=7", "WAVE=w", "VERSION=v1", "PREVIOUS=v2", "ATTEMPT=1", "TARGET=a"},
 		},
 		"precheck of a first release": {Vars{Action: ActionCheck, Version: "v1", Targets: []core.Target{target, {Name: "b"}}}, []string{

@@ -1,0 +1,43 @@
+// Package ledger keeps the events of lines, the only state that Breakwater has: in a folder (file:), under a ref of any
+// git remote (git:), or in memory. [Open] picks one by its URL. All of them pass the suite in package ledgertest.
+//
+// # What a ledger promises
+//
+// An append is a compare-and-swap: it names the event that it comes after, and of several writers exactly one wins; the
+// others get [core.ErrConflict]. Of an append all events are there, or none. Once Append has returned nil they stay:
+// file: has synced the file and the folders, git: has the remote's word. If it returned another error than ErrConflict,
+// only reading again tells whether the events are there; no ledger ever writes them twice.
+//
+// Reading never guesses. An append that was cut off by a crash was never acknowledged: readers leave it out and the next
+// append removes it. Anything else that Breakwater did not write (a byte that changed, a gap, a missing segment, an
+// event of another line) is a [CorruptError] that names the place, and nothing is done until a human has mended it. A
+// ledger that went back behind what this process has seen of it, because somebody removed or rewrote it, is an error
+// too, and never a fresh start.
+//
+// The cost of an append and of reading the newest rollout does not grow with history.
+//
+// # Format
+//
+// An event is one line of JSON: a [core.Event] with three more keys.
+//
+//	{"line":"checkout/production","seq":17,"at":...,"type":"renewed",...,"more":true,"sum":"9c1e44d2"}
+//
+// line is the line that it belongs to. more says that the next event is of the same append, so an append is whole once
+// an event without it is there, newline included. sum is always the last key: the CRC-32C, as eight hexadecimal digits,
+// of all bytes of the line before the comma in front of it. Readers ignore keys that they do not know; what an older
+// version must not ignore gets a new event type, which it refuses.
+//
+// The lines are kept in segments, numbered from 0 without gaps. Only the newest is ever written to. An append goes whole
+// into one segment: the newest, or the next one if the newest has more bytes than the limit. The first event of a line
+// has number 1; the events of a rollout begin with started and have nothing between them. So the newest rollout is read
+// from the newest segment back.
+//
+//	file:  DIR/<service>/<environment>/000000.jsonl    limit 1 MiB, appended to in place, under a lock on the file lock
+//	git:   refs/breakwater/<service>/<environment>     limit 64 KiB, at 000/000.jsonl in the commit's tree: the number
+//	                                                   divided by 1000, and what is left
+//
+// In git an append is a commit with the one before it as its only parent, and it changes one file. It is pushed only if
+// the ref still is at that parent. The ref's log is for people: each subject says what happened.
+//
+// Names of services and environments have letters, digits, dash, underscore and dots, in every ledger.
+package ledger
