@@ -15,6 +15,7 @@ import (
 
 var (
 	variable = regexp.MustCompile(`^\$(labels\.[A-Za-z0-9_]+|[A-Za-z_][A-Za-z0-9_]*)`)
+	anyLabel = regexp.MustCompile(`\$labels\.([A-Za-z0-9_]+)`)
 	operator = regexp.MustCompile(`(=~|!~|==|!=|=)\s*$`)
 )
 
@@ -53,6 +54,16 @@ func Fill(query string, scope core.Asked, window time.Duration) (string, error) 
 		rest = rest[len(piece):]
 	}
 	return out.String(), nil
+}
+
+// Sample fills a query with made-up values, so that it can be checked before there are any.
+func Sample(query string) (string, error) {
+	target := core.Target{Name: "target", Labels: make(map[string]string)}
+	for _, found := range anyLabel.FindAllStringSubmatch(query, -1) {
+		target.Labels[found[1]] = "label"
+	}
+	scope := core.Asked{Wave: "wave", Version: "version", Previous: "previous", Targets: []core.Target{target}}
+	return Fill(query, scope, 5*time.Minute)
 }
 
 // usesWindow reports whether $window is a variable of a query.

@@ -126,3 +126,13 @@ func matches(t *testing.T, filled string, m *labels.Matcher, one, two, version s
 		}
 	}
 }
+
+func TestSample(t *testing.T) {
+	got, err := check.Sample(`sum(rate(x{instance=~"$targets",zone=~"$labels.zone",v="$version"}[$window]))`)
+	if want := `sum(rate(x{instance=~"target",zone=~"label",v="version"}[5m]))`; err != nil || got != want {
+		t.Errorf("%s, %v, want %s", got, err, want)
+	}
+	if got, err := check.Sample(`x{instance="$targets"}`); err == nil {
+		t.Errorf("%s: a regex is compared with =", got)
+	}
+}

@@ -71,7 +71,13 @@ func (s *ship) load(file string, lookup func(string) (string, bool)) (*loaded, e
 func catalog() config.Catalog {
 	c := config.Catalog{Sources: make(map[string]config.SourceKind), Drivers: make(map[string]any)}
 	for name, k := range metric.Kinds {
-		c.Sources[name] = config.SourceKind{Options: k.Options, CheckQuery: k.CheckQuery}
+		c.Sources[name] = config.SourceKind{Options: k.Options, CheckQuery: func(query string) error {
+			filled, err := check.Sample(query)
+			if err != nil {
+				return err
+			}
+			return k.CheckQuery(filled)
+		}}
 	}
 	for _, d := range deploy.Drivers {
 		c.Drivers[d.Name] = d.Options

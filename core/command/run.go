@@ -108,7 +108,11 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func
 		return err
 	}
 	if r.State != core.StateSucceeded {
-		s.log.Annotate(core.Annotation{Error: true, Title: fmt.Sprintf("%s %s", r.Line, r.State), Message: r.Reason, File: l.file})
+		message := r.Reason
+		if failures := engine.Failures(r); failures != nil {
+			message += "\n" + failures.Error()
+		}
+		s.log.Annotate(core.Annotation{Error: true, Title: fmt.Sprintf("%s %s", r.Line, r.State), Message: message, File: l.file})
 		return ended{r.State}
 	}
 	return nil

@@ -120,13 +120,13 @@ func (d *decoder) checkQuery(p *core.Plan, source, query *string) {
 		return
 	}
 	at := d.seen[query]
-	filled, unknown := withPlaceholders(*query)
+	unknown := unknownVariables(*query)
 	for _, name := range unknown {
 		d.mistake(at, "one of "+strings.Join(variables, ", ")+"; a dollar before a letter begins a variable",
 			"there is no variable %s", name)
 	}
 	if kind := d.catalog.Sources[spec.Type]; kind.CheckQuery != nil && len(unknown) == 0 {
-		if err := kind.CheckQuery(filled); err != nil {
+		if err := kind.CheckQuery(*query); err != nil {
 			d.mistake(at, fmt.Sprintf("a query of source %s, which is %s", *source, spec.Type), "%v", err)
 		}
 	}

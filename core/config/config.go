@@ -32,7 +32,7 @@ type SourceKind struct {
 	// Options is a pointer to a zero struct. Its fields are described by json, jsonschema_description and
 	// jsonschema:"enum=..." tags; the loader knows no other jsonschema keyword.
 	Options any
-	// CheckQuery says what is wrong with a query whose variables are filled in. Nil accepts any text.
+	// CheckQuery says what is wrong with a query as it is written, its variables included. Nil accepts any text.
 	CheckQuery func(query string) error
 }
 

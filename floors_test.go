@@ -1,0 +1,95 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/breakwater-ci/breakwater"
+
+// floors says what the production code of each room may import of this module, and whether it may import other
+// modules. A new room needs a line here: that is the moment to think about where it stands.
+var floors = map[string]struct {
+	may    []string
+	others bool
+}{
+	"core":                   {},
+	"core/schedule":          {may: []string{"core"}},
+	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
+	"core/config":            {may: []string{"core"}, others: true},
+	"core/ledger":            {may: []string{"core"}, others: true},
+	"core/metric":            {may: []string{"core"}, others: true},
+	"core/shell":             {may: []string{"core"}},
+	"core/deploy":            {may: []string{"core", "core/shell"}, others: true},
+	"core/check":             {may: []string{"core", "core/shell"}, others: true},
+	"core/report":            {may: []string{"core"}, others: true},
+	"core/command":           {may: []string{"core", "core/*"}, others: true},
+	"actions":                {may: []string{"core"}, others: true},
+	".":                      {may: []string{"core", "core/command", "actions"}},
+	"core/ledger/ledgertest": {may: []string{"core"}, others: true},
+	"core/metric/metrictest": {may: []string{"core", "core/metric"}, others: true},
+	"core/deploy/deploytest": {may: []string{"core", "core/deploy", "core/shell"}, others: true},
+}
+
+// TestFloors keeps every room on its floor, and asks each for a comment that says what it is for.
+func TestFloors(t *testing.T) {
+	documented := make(map[string]bool)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "_tools") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		room := filepath.ToSlash(filepath.Dir(path))
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		documented[room] = documented[room] || file.Doc != nil
+		floor, known := floors[room]
+		if !known {
+			t.Errorf("%s is in a room without a floor", path)
+			return nil
+		}
+		for _, imp := range file.Imports {
+			name, err := strconv.Unquote(imp.Path.Value)
+			if err != nil {
+				return err
+			}
+			if ours, ok := strings.CutPrefix(name, module+"/"); ok {
+				if !permitted(floor.may, ours) {
+					t.Errorf("%s imports %s, which is not below it", path, ours)
+				}
+			} else if strings.Contains(strings.SplitN(name, "/", 2)[0], ".") && !floor.others {
+				t.Errorf("%s imports %s; this room does with the standard library", path, name)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room, ok := range documented {
+		if !ok {
+			t.Errorf("the room %s has no package comment", room)
+		}
+	}
+}
+
+func permitted(may []string, room string) bool {
+	for _, m := range may {
+		if ok, _ := filepath.Match(m, room); ok {
+			return true
+		}
+	}
+	return false
+}
