@@ -9,7 +9,6 @@ import (
 	"syscall"
 
 	"github.com/breakwater-ci/breakwater/actions"
-	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/command"
 )
 
@@ -19,12 +18,10 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	environ := os.Environ()
-	var forge core.Forge
-	if f, ok := actions.New(environ, os.Stdout); ok {
-		forge, environ = f, actions.Environ(environ)
+	env := command.Env{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ()}
+	if forge, ok := actions.New(env.Environ, os.Stdout); ok {
+		env.Forge, env.Environ = forge, actions.Environ(env.Environ)
+		env.Stdout, env.Stderr = actions.Text(os.Stdout), actions.Text(os.Stderr) // only the forge gives commands
 	}
-	return command.Main(ctx, os.Args[1:], command.Env{
-		Stdout: os.Stdout, Stderr: os.Stderr, Environ: environ, Forge: forge,
-	})
+	return command.Main(ctx, os.Args[1:], env)
 }

@@ -35,32 +35,35 @@ func TestWorkflow(t *testing.T) {
 	s := newShop(t)
 
 	v1 := s.commit("welcome")
-	s.run(attempt{run: 70, number: 1, env: "BREAKWATER_FIRST_RELEASE=true"}).
+	s.run(attempt{run: 70, number: 1, event: "workflow_dispatch", input: "first-release=true"}).
 		succeeds("succeeded", v1, "one-box", "rest", "smoke", "mermaid")
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
 
 	v2 := s.commit("error 500")
-	s.run(attempt{run: 71, number: 1}).
+	s.run(attempt{run: 71, number: 1, event: "push"}).
 		fails(core.ExitRolledBack, "rolled-back", v2, "one-box", "smoke")
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v2, "shop-1")
 
 	v3 := s.commit("welcome back")
 	s.takeDown("shop-3")
-	half := s.run(attempt{run: 72, number: 1})
+	half := s.run(attempt{run: 72, number: 1, event: "push"})
 	half.fails(core.ExitHalted, "halted", v3, "shop-3")
 	s.shows(v3, "shop-1", "shop-2")
 	s.shows(v1, "shop-3")
 	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3")
 
 	s.bringUp("shop-3")
-	rest := s.run(attempt{run: 72, number: 2})
+	rest := s.run(attempt{run: 72, number: 2, event: "push"})
 	rest.succeeds("succeeded", v3, "one-box", "rest")
 	s.shows(v3, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3", "shop-3")
 	if half.outputs["rollout"][0] != rest.outputs["rollout"][0] {
 		t.Errorf("attempt 2 is rollout %s; want it to go on with %s", rest.outputs["rollout"], half.outputs["rollout"])
+	}
+	if s.git(s.source, "ls-remote", "origin", "refs/breakwater/shop/production") == "" {
+		t.Error("the ledger is not in the repository")
 	}
 }
 
@@ -234,7 +237,8 @@ func (s *shop) wasDeployed(version string, servers ...string) {
 // An attempt is one of a workflow run.
 type attempt struct {
 	run, number int
-	env         string
+	event       string
+	input       string // of the event
 }
 
 // A result is what act saw of an attempt.
@@ -250,14 +254,14 @@ func (s *shop) run(a attempt) *result {
 	s.t.Helper()
 	s.checkOut()
 	args := []string{
-		"push", "--json", "--rm", "--bind", "--pull=false", "--action-cache-path", filepath.Join(s.home, "actions"),
+		a.event, "--json", "--rm", "--bind", "--pull=false", "--action-cache-path", filepath.Join(s.home, "actions"),
 		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=fake-token",
 		"--local-repository", "breakwater-ci/breakwater@v1=" + s.action,
 		"--env", "GITHUB_REPOSITORY=octo/shop",
 		"--env", "GITHUB_RUN_ID=" + strconv.Itoa(a.run), "--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(a.number),
 	}
-	if a.env != "" {
-		args = append(args, "--env", a.env)
+	if a.input != "" {
+		args = append(args, "--input", a.input)
 	}
 	cmd := exec.CommandContext(s.t.Context(), "act", args...)
 	cmd.Dir = s.workspace

@@ -62,20 +62,36 @@ func Main(ctx context.Context, args []string, env Env) (code int) {
 		kong.Exit(func(code int) { panic(exited(code)) }), kong.Resolvers(s.flags()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}))
 	if err != nil {
-		return s.fail(err)
+		return s.fail(ctx, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return s.fail(usage{err})
+		return s.fail(ctx, usage{misread(err, args)})
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(s); err != nil {
-		return s.fail(err)
+		return s.fail(ctx, err)
 	}
 	return core.ExitDone
+}
+
+// misread says of an error of the parser what was meant to be there, or where to read that.
+func misread(err error, args []string) error {
+	wrong, ok := errors.AsType[*kong.ParseError](err)
+	if !ok {
+		return err
+	}
+	if command := wrong.Context.Command(); command != "" || strings.HasPrefix(args[0], "-") {
+		return fmt.Errorf("%w; see %s --help", err, strings.TrimSpace("breakwater "+command))
+	}
+	var known []string
+	for _, verb := range wrong.Context.Model.Leaves(true) {
+		known = append(known, verb.Name)
+	}
+	return fmt.Errorf("%q is no command; the commands are %s", args[0], strings.Join(known, ", "))
 }
 
 // exited carries an exit code out of the parser, which exits by itself after --help.
@@ -89,11 +105,14 @@ type ended struct{ state core.State }
 
 func (e ended) Error() string { return "the rollout is " + string(e.state) }
 
-// fail prints an error once and returns its exit code.
-func (s *ship) fail(err error) int {
+// fail prints an error once, leaves it behind for later jobs, and returns its exit code.
+func (s *ship) fail(ctx context.Context, err error) int {
 	var done ended
 	if errors.As(err, &done) {
 		return done.state.ExitCode()
+	}
+	if err := s.publishFailure(ctx, err); err != nil {
+		s.complain(err.Error())
 	}
 	if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
 		for _, m := range mistakes {
@@ -103,7 +122,7 @@ func (s *ship) fail(err error) int {
 		return core.ExitUsage
 	}
 	s.log.Annotate(core.Annotation{Error: true, Title: "Breakwater", Message: err.Error()})
-	fmt.Fprintln(s.Stderr, "breakwater: "+err.Error())
+	s.complain(err.Error())
 	var refused engine.Refused
 	var blocked engine.Blocked
 	var lost engine.Lost

@@ -23,6 +23,9 @@ func newConsole(s *ship, p *core.Plan, quiet bool) *console {
 	out := s.Stdout
 	if quiet {
 		out = s.Stderr
+		if l, ok := s.forge.(*local); ok {
+			l.out = out // what commands print stands between the lines of the progress
+		}
 	}
 	return &console{Progress: report.NewProgress(out, s.Clock, p, s.log, isTerminal(out)), ship: s, plan: p}
 }
@@ -40,7 +43,7 @@ func (c *console) resumes(file string, p *core.Plan) {
 	c.Say("%s has changed since this rollout started. The rollout goes on with the plan that it started with.", file)
 }
 
-// complain prints a warning.
+// complain prints what went wrong.
 func (s *ship) complain(text string) { fmt.Fprintln(s.Stderr, "breakwater: "+text) }
 
 func isTerminal(w io.Writer) bool {

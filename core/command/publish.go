@@ -3,10 +3,12 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/ledger"
 	"github.com/breakwater-ci/breakwater/core/report"
 	"github.com/breakwater-ci/breakwater/core/shell"
@@ -29,8 +31,22 @@ func (s *ship) publish(ctx context.Context, r *core.Rollout) error {
 // publishFailure says why there is no rollout to report on.
 func (s *ship) publishFailure(ctx context.Context, why error) error {
 	return s.forge.Publish(context.WithoutCancel(ctx), core.Published{
-		Outputs: []core.Output{{Name: "reason", Value: why.Error()}},
+		Outputs: []core.Output{{Name: "reason", Value: inShort(why)}},
 	})
+}
+
+// inShort is an error in one line: of the mistakes in a plan the first.
+func inShort(err error) string {
+	mistakes, ok := errors.AsType[config.Mistakes](err)
+	if !ok || len(mistakes) == 0 {
+		return shell.OneLine(err.Error())
+	}
+	m := mistakes[0]
+	text := fmt.Sprintf("%s:%d:%d: %s", m.File, m.Line, m.Column, m.Message)
+	if more := len(mistakes) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return shell.OneLine(text)
 }
 
 // outputs are the values that later jobs see.

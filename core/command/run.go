@@ -26,7 +26,7 @@ type runCmd struct {
 	Version      string `help:"What to roll out. Default: the commit."`
 	Previous     string `help:"The version to go back to. Default: the ledger's last good version, then what current prints." placeholder:"VERSION"`
 	FirstRelease bool   `help:"There is no previous version: a failure halts, because there is nothing to go back to."`
-	Wait         string `help:"How to wait for a bake: inline." enum:"inline," default:"" placeholder:"inline"`
+	Wait         string `help:"How to wait for a bake: inline, the process waits." enum:"inline" default:"inline"`
 }
 
 // Run takes a version as far as it goes.
@@ -59,6 +59,9 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
 // and as exit code.
 func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func(*engine.Engine) (*core.Rollout, error)) error {
+	if doubtful, ok := s.forge.(interface{ Err() error }); ok && doubtful.Err() != nil {
+		return usage{fmt.Errorf("nobody may act in the name of a job that does not say who it is: %w", doubtful.Err())}
+	}
 	job := s.forge.Job()
 	book, err := ledger.Open(ctx, cmp.Or(f.Ledger, job.Ledger), s.ledgerEnv(l.dir))
 	if err != nil {
@@ -95,7 +98,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func
 		r, err = already.Rollout, nil
 	}
 	if err != nil {
-		return errors.Join(err, s.publishFailure(ctx, err))
+		return err
 	}
 	if err := s.publish(ctx, r); err != nil {
 		return err

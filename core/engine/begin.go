@@ -128,7 +128,7 @@ func mayRollBack(p *core.Plan, waves []core.StartWave, previous string, first bo
 	if len(unknown) == 0 {
 		return nil
 	}
-	return Refused{Reason: fmt.Sprintf("Nobody knows which version %s runs, so there is nothing to roll back to. "+
+	return Refused{Reason: fmt.Sprintf("Nobody knows which version runs on %s, so there is nothing to roll back to. "+
 		"Pass --previous VERSION, add current: {run: ...} to the plan, or pass --first-release if there is none.", strings.Join(short(unknown), ", "))}
 }
 

@@ -27,13 +27,18 @@ func tell(e core.Event) string {
 	}
 	switch n := max(len(e.Targets), len(e.Results)); {
 	case e.Start != nil:
-		said += fmt.Sprintf(" %s (%d waves)", e.Start.Version, len(e.Start.Waves))
+		said += fmt.Sprintf(" %s (%s)", e.Start.Version, counted(len(e.Start.Waves), "wave"))
 	case e.State != "":
 		said += fmt.Sprintf(" (%s)", e.State)
-	case n == 1:
-		said += " (1 target)"
-	case n > 1:
-		said += fmt.Sprintf(" (%d targets)", n)
+	case n > 0:
+		said += fmt.Sprintf(" (%s)", counted(n, "target"))
 	}
 	return said
+}
+
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -27,8 +27,8 @@ func hook(t *testing.T, remote, point, script string) {
 	}
 }
 
-// counted returns an environment whose clock counts its waits, and calls during before each.
-func counted(dir string, during func(wait int)) (Env, *int) {
+// patient returns an environment whose clock counts its waits, and calls during before each.
+func patient(dir string, during func(wait int)) (Env, *int) {
 	e, waits := env(dir), new(int)
 	e.Clock = clock{during: func() { *waits++; during(*waits) }}
 	return e, waits
@@ -64,21 +64,26 @@ func wantError(t *testing.T, err error, wants ...string) {
 }
 
 func TestGitLog(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	l := open(t, "git:"+remote, env(t.TempDir()))
 	events := ledgertest.Rollout("r1", 0, 4)
 	add(t, l, 0, events[0])
-	deploying := core.Event{Seq: 2, At: events[1].At, Type: core.EventDeploying, Rollout: "r1", Wave: "one-box", Targets: []string{"a"}}
-	deployed := core.Event{Seq: 3, At: events[2].At, Type: core.EventDeployed, Rollout: "r1", Wave: "one-box", Results: make([]core.Result, 3)}
-	ended := core.Event{Seq: 4, At: events[3].At, Type: core.EventEnded, Rollout: "r1", State: core.StateSucceeded}
-	add(t, l, 1, deploying)
-	add(t, l, 2, deployed, ended)
+	events[1].Type, events[1].Wave, events[1].Targets = core.EventDeploying, "one-box", []string{"a"}
+	events[2].Type, events[2].Wave, events[2].Results = core.EventDeployed, "one-box", make([]core.Result, 3)
+	events[3].Type, events[3].State = core.EventEnded, core.StateSucceeded
+	add(t, l, 1, events[1])
+	add(t, l, 2, events[2:]...)
 	add(t, l, 4, ledgertest.Rollout("r2", 4, 7)...)
-	got := gitIn(t, remote, "log", "--format=%an <%ae> %cI %s", refOf(line))
-	want := `Breakwater <breakwater@localhost> 2026-11-23T09:11:00+00:00 checkout/production: started v2 (1 waves), renewed, renewed, renewed, 3 more
-Breakwater <breakwater@localhost> 2026-11-23T09:04:00+00:00 checkout/production: deployed wave one-box (3 targets), ended (succeeded)
-Breakwater <breakwater@localhost> 2026-11-23T09:02:00+00:00 checkout/production: deploying wave one-box (1 target)
-Breakwater <breakwater@localhost> 2026-11-23T09:01:00+00:00 checkout/production: started v2 (1 waves)
+	got := gitIn(t, remote, "log", "--format=%an <%ae> %cI%n%s", refOf(line))
+	want := `Breakwater <breakwater@localhost> 2026-11-23T09:11:00+00:00
+checkout/production: started v2 (1 wave), renewed, renewed, renewed, 3 more
+Breakwater <breakwater@localhost> 2026-11-23T09:04:00+00:00
+checkout/production: deployed wave one-box (3 targets), ended (succeeded)
+Breakwater <breakwater@localhost> 2026-11-23T09:02:00+00:00
+checkout/production: deploying wave one-box (1 target)
+Breakwater <breakwater@localhost> 2026-11-23T09:01:00+00:00
+checkout/production: started v2 (1 wave)
 `
 	if got != want {
 		t.Errorf("the log is\n%swant\n%s", got, want)
@@ -86,9 +91,10 @@ Breakwater <breakwater@localhost> 2026-11-23T09:01:00+00:00 checkout/production:
 }
 
 func TestGitRemoteThatRefuses(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	hook(t, remote, "pre-receive", "echo 'no pushes on Friday'; exit 1")
-	e, waits := counted(t.TempDir(), func(int) {})
+	e, waits := patient(t.TempDir(), func(int) {})
 	l := open(t, "git:"+remote, e)
 	err := l.Append(t.Context(), line, 0, ledgertest.Rollout("r1", 0, 1))
 	wantError(t, err, "cannot write refs/breakwater/checkout/production on "+remote, "refused: pre-receive hook declined: ",
@@ -102,6 +108,7 @@ func TestGitRemoteThatRefuses(t *testing.T) {
 }
 
 func TestGitRemoteThatVanishes(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	away := remote + ".away"
 	move := func(from, to string) {
@@ -109,7 +116,7 @@ func TestGitRemoteThatVanishes(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	e, waits := counted(t.TempDir(), func(wait int) {
+	e, waits := patient(t.TempDir(), func(wait int) {
 		if wait == 3 {
 			move(away, remote)
 		}
@@ -140,6 +147,7 @@ func TestGitRemoteThatVanishes(t *testing.T) {
 
 // A remote that takes its time is left when the context ends.
 func TestGitSlowRemote(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	begun := filepath.Join(t.TempDir(), "begun")
 	if err := syscall.Mkfifo(begun, 0o600); err != nil {
@@ -163,6 +171,7 @@ func TestGitSlowRemote(t *testing.T) {
 
 // The remote takes a push, and its answer is lost.
 func TestGitLostAnswer(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	hook(t, remote, "post-receive", "kill -9 0") // everything that the pusher started, and git push itself
 	l := open(t, "git:"+remote, env(t.TempDir()))
@@ -177,6 +186,7 @@ func TestGitLostAnswer(t *testing.T) {
 
 // The answer is lost, and others write before the remote is asked what happened.
 func TestGitLostAnswerThenOthers(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	l, other := open(t, "git:"+remote, env(t.TempDir())), open(t, "git:"+remote, env(t.TempDir()))
 	events := ledgertest.Rollout("r1", 0, 400)
@@ -218,6 +228,7 @@ func TestGitLostAnswerThenOthers(t *testing.T) {
 }
 
 func TestGitLedgerThatWentBack(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	l := open(t, "git:"+remote, env(t.TempDir()))
 	events := ledgertest.Rollout("r1", 0, 4)
@@ -246,6 +257,7 @@ func TestGitLedgerThatWentBack(t *testing.T) {
 }
 
 func TestGitCorruptTree(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct{ commands, want string }{
 		"a strange file":    {"M 100644 inline README\ndata 2\nx\n", "000/001.jsonl on %s: it is missing; next is README"},
 		"a missing segment": {"R 000/000.jsonl 000/001.jsonl\n", "000/000.jsonl on %s: it is missing; next is 000/001.jsonl"},
@@ -268,6 +280,7 @@ func TestGitCorruptTree(t *testing.T) {
 
 // Of a long history only the newest segments are fetched, where the remote can send them alone.
 func TestGitFetchesOnlyWhatItReads(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	gitIn(t, remote, "config", "uploadpack.allowFilter", "true")
 	l := open(t, "git:"+remote, env(""))
@@ -327,6 +340,7 @@ func listing(t *testing.T, dir string) string {
 
 // The user's clone is as it was, even if it belongs to somebody else, and the private repository is gone in the end.
 func TestGitLeavesTheCloneAlone(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	dir := clone(t, remote)
 	if os.Geteuid() == 0 {
@@ -360,6 +374,7 @@ func TestGitLeavesTheCloneAlone(t *testing.T) {
 
 // A remote is found as the user's own git finds it.
 func TestGitFindsTheRemote(t *testing.T) {
+	t.Parallel()
 	remote := bare(t)
 	dir := clone(t, remote)
 	sub := filepath.Join(dir, "deploy", "checkout")
@@ -379,10 +394,10 @@ func TestGitFindsTheRemote(t *testing.T) {
 	gitIn(t, dir, "config", "url."+remote+".insteadOf", "company:ledger")
 	gitIn(t, dir, "remote", "add", "none", "/nowhere")
 	add(t, open(t, "git:"+remote, env("")), 0, ledgertest.Rollout("r1", 0, 3)...)
-	for _, url := range []string{"git:origin", "git:relative", "git:replaced", "git:conditional", "git:" + remote, "git:file://" + remote,
-		"git:../../" + relative} {
-		if n := length(t, open(t, url, env(sub))); n != 3 {
-			t.Errorf("%s has %d events, want 3", url, n)
+	places := []string{"origin", "relative", "replaced", "conditional", remote, "file://" + remote, "../../" + relative}
+	for _, place := range places {
+		if n := length(t, open(t, "git:"+place, env(sub))); n != 3 {
+			t.Errorf("git:%s has %d events, want 3", place, n)
 		}
 	}
 	_, err = Open(t.Context(), "git:upstream", env(sub))
@@ -391,6 +406,7 @@ func TestGitFindsTheRemote(t *testing.T) {
 
 // The server gets the headers that it gets from the user's own git, and no secret is in a message.
 func TestGitSecrets(t *testing.T) {
+	t.Parallel()
 	seen := make(chan string, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		seen <- strings.Join(r.Header.Values("X-Token"), ", ")
@@ -404,7 +420,7 @@ func TestGitSecrets(t *testing.T) {
 	gitIn(t, dir, "config", "--file", included, "http.extraheader", "X-Token: from-include")
 	gitIn(t, dir, "config", "http."+server.URL+"/.extraheader", "X-Token: from-clone")
 	gitIn(t, dir, "remote", "set-url", "origin", strings.Replace(server.URL, "://", "://me:hunter2@", 1)+"/x.git")
-	e, waits := counted(dir, func(int) {})
+	e, waits := patient(dir, func(int) {})
 	e.Environ = append(e.Environ, "HOME="+home, "XDG_CONFIG_HOME="+home, "GIT_CONFIG_COUNT=1",
 		"GIT_CONFIG_KEY_0=http.extraheader", "GIT_CONFIG_VALUE_0=X-Token: from-environment")
 	if _, err := run(t.Context(), dir, e.Environ, nil, "ls-remote", "origin"); err == nil {

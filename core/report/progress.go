@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func (p *Progress) started(r *core.Rollout) {
 		targets += len(w.Targets)
 	}
 	p.Say("Rollout %s: version %s to %s, %s in %s. Previous version: %s.", line(r.ID, 60), line(r.Start.Version, 40), line(r.Line.String(), 60),
-		plural(targets, "target"), plural(len(r.Waves), "wave"), cmp.Or(line(r.Start.Previous, 40), "as each target says"))
+		plural(targets, "target"), plural(len(r.Waves), "wave"), line(previous(r), 40))
 }
 
 // outcomes shows the targets on which something failed; the rest is counted when the wave is out.
@@ -139,11 +140,14 @@ func (p *Progress) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
 	text := fmt.Sprintf("%s  %-14s  ", now.UTC().Format(time.TimeOnly), line(w.Name, 24))
 	if r.State == core.StateBaking {
 		bake := p.plan.Waves[w.Rule].Bake
-		left := "at least " + brief(bake.Min-seen.At.Sub(w.Since)) + " left"
-		if seen.At.Sub(w.Since) >= bake.Min {
-			left = "goes on, until " + w.Since.Add(bake.Max).UTC().Format(time.TimeOnly) + " at the longest"
+		baked := seen.At.Sub(w.Since)
+		text += "baking for " + brief(baked)
+		if baked < bake.Min {
+			text += ", at least " + brief(bake.Min-baked) + " left"
+		} else if baked < bake.Max && undecided(seen) {
+			text += ", goes on until " + w.Since.Add(bake.Max).UTC().Format(time.TimeOnly) + " at the latest"
 		}
-		text += fmt.Sprintf("baking for %s, %s; ", brief(seen.At.Sub(w.Since)), left)
+		text += "; "
 	}
 	text += cmp.Or(said, "no checks")
 	if !seen.Enough && seen.Seen != "" {
@@ -155,6 +159,11 @@ func (p *Progress) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
 	}
 	fmt.Fprint(p.out, "\r\x1b[K", cut(text, 150))
 	p.open = true
+}
+
+// undecided reports whether a bake cannot end with what was seen.
+func undecided(seen core.Evidence) bool {
+	return !seen.Enough || slices.ContainsFunc(seen.Verdicts, func(v core.Verdict) bool { return v.Verdict != core.Pass && !v.Shadow })
 }
 
 // Acted shows what a command printed, folded away where the log can fold.

@@ -185,11 +185,11 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 	case core.StateSucceeded:
 		return []string{"Nothing: the line is free for the next version."}
 	case core.StateHalted:
-		return []string{
-			"Run the same command, or re-run the CI job, to resume. " + kept(r.Cause),
-			`To put the previous version back instead: breakwater rollback --reason "..."`,
-			`To leave it as it is and free the line: breakwater abort --reason "..."`,
+		does := []string{"Run the same command, or re-run the CI job, to resume. " + kept(r.Cause)}
+		if previous(r) != "none" {
+			does = append(does, `To put the previous version back instead: breakwater rollback --reason "..."`)
 		}
+		return append(does, `To leave it as it is and free the line: breakwater abort --reason "..."`)
 	case core.StateRolledBack:
 		return append(unwell(r), "Mend the release and run it as a new version: the line is free.")
 	case core.StateRollbackFailed:

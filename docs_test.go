@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/breakwater-ci/breakwater/core/command"
+)
+
+// block is a fenced block of Markdown with a language.
+var block = regexp.MustCompile("(?ms)^```([a-z]+)\n(.*?)^```$")
+
+func readme(t *testing.T, language, first string) string {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
+		if b[1] == language && strings.HasPrefix(b[2], first) {
+			return b[2]
+		}
+	}
+	t.Fatalf("README.md has no %s block that begins with %q", language, first)
+	return ""
+}
+
+// TestReadmeBlocks knows every block of the README: it is run here, or by the CI, or it is data that a test reads.
+func TestReadmeBlocks(t *testing.T) {
+	known := map[string]string{
+		"sh: go run . quickstart": "TestQuickstart, and .ci/run",
+		"sh: go test ./...":       ".ci/run",
+		"sh: #!/bin/sh":           "TestReadmePlan",
+		"sh: breakwater plan":     "TestReadmeCommands",
+		"yaml: version: 1":        "TestReadmePlan",
+		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
+		"mermaid: stateDiagram":   "for people",
+	}
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
+		found := false
+		for k := range known {
+			found = found || strings.HasPrefix(b[1]+": "+b[2], k)
+		}
+		if !found {
+			t.Errorf("nothing tests this block:\n%s", b[2])
+		}
+	}
+}
+
+// newcomer is a folder with the files that the README tells to make.
+func newcomer(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"breakwater.yaml": readme(t, "yaml", "version: 1"),
+		"deploy.sh":       readme(t, "sh", "#!/bin/sh"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func call(t *testing.T, dir string, args ...string) (int, string) {
+	t.Helper()
+	var out strings.Builder
+	environ := append(os.Environ(), "GITHUB_ACTIONS=")
+	code := command.Main(context.WithoutCancel(t.Context()), args, command.Env{Stdout: &out, Stderr: io.MultiWriter(&out), Environ: environ, Dir: dir})
+	return code, out.String()
+}
+
+func TestReadmePlan(t *testing.T) {
+	code, out := call(t, newcomer(t), "plan")
+	if code != 0 || !strings.Contains(out, "3 targets in 3 waves") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// TestReadmeCommands calls every command of the README in a newcomer's folder, where nothing has been released yet.
+func TestReadmeCommands(t *testing.T) {
+	want := map[string]struct {
+		code int
+		says string
+	}{
+		"plan":     {0, "EARLIEST FINISH"},
+		"simulate": {5, "rolled-back"},
+		"status":   {0, "No rollout on checkout/production yet."},
+		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
+		"abort":    {2, "PROMETHEUS_URL"},
+		"check":    {2, "PROMETHEUS_URL"},
+	}
+	dir := newcomer(t)
+	for line := range strings.Lines(readme(t, "sh", "breakwater plan")) {
+		line, _, _ = strings.Cut(line, " #")
+		args := strings.Split(strings.TrimSpace(line), " ")[1:]
+		if _, quoted, ok := strings.Cut(line, `"`); ok {
+			args = []string{args[0], args[1], strings.Trim(strings.TrimSpace(quoted), `"`)}
+		}
+		w, known := want[args[0]]
+		if !known {
+			t.Errorf("nothing is known of %q", line)
+			continue
+		}
+		if code, out := call(t, dir, args...); code != w.code || !strings.Contains(out, w.says) {
+			t.Errorf("%s: exit code %d, want %d and ... %s ...:\n%s", line, code, w.code, w.says, out)
+		}
+	}
+}
+
+// TestReadmeWorkflow keeps the README's workflow the one that is run under a runner.
+func TestReadmeWorkflow(t *testing.T) {
+	run, err := os.ReadFile("testdata/e2e/github/readme.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := readme(t, "yaml", "name: release"); got != string(run) {
+		t.Errorf("the README's workflow is not testdata/e2e/github/readme.yml:\n%s", got)
+	}
+}
