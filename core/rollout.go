@@ -336,8 +336,7 @@ func (r *Rollout) deployed(e Event) {
 
 func (r *Rollout) looked(e Event) {
 	if r.State != StateBaking {
-		r.Verified = e.Verdicts
-		return
+		return // a look after a rollback decides nothing before it is verified
 	}
 	w := &r.Waves[r.Wave]
 	w.Verdicts = e.Verdicts

@@ -532,3 +532,39 @@ func TestSimulation(t *testing.T) {
 		}
 	}
 }
+
+// TestVerify asks the checks after a rollback until they have recovered, or until the time for that is over.
+func TestVerify(t *testing.T) {
+	for _, recovers := range []bool{true, false} {
+		t.Run(fmt.Sprintf("recovers=%v", recovers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newScene()
+				s.plan.Rollback.Verify = 10 * time.Minute
+				var back time.Time // when the previous version was back
+				s.deploys.fail = func(a core.Act) error {
+					if a.Rollback {
+						back = time.Now()
+					}
+					return nil
+				}
+				s.answers.ask = func(asked core.Asked, at time.Time) core.VerdictKind {
+					if asked.Version == "v1" && recovers && at.Sub(back) >= 4*time.Minute {
+						return core.Pass
+					}
+					return core.Fail
+				}
+				r, err := s.run(t.Context(), "v2")
+				if err != nil || r.State != core.StateRolledBack {
+					t.Fatalf("%s, %v", r.State, err)
+				}
+				took, want := r.Ended.Sub(back), 10*time.Minute
+				if recovers {
+					want = 4 * time.Minute
+				}
+				if took != want || r.Unwell == recovers || strings.HasPrefix(r.Reason, "NOT RECOVERED") == recovers {
+					t.Errorf("verified for %s, want %s; unwell %v: %s", took, want, r.Unwell, r.Reason)
+				}
+			})
+		})
+	}
+}

@@ -313,11 +313,17 @@ func (p *process) checkEvents(events []core.Event) {
 			if len(e.Verdicts) != len(p.plan.Checks) {
 				p.t.Errorf("wave %s passed with %d verdicts of %d checks", e.Wave, len(e.Verdicts), len(p.plan.Checks))
 			}
-		case core.EventStarted:
 		case core.EventClaimed:
 			if !before.Lease.YieldsTo(e.Lease.Holder, e.At, func(core.Actor) bool { return false }) {
 				p.t.Errorf("%s got in while %s held the line until %s", e.Actor, before.Lease.Holder.ID, before.Lease.Until)
 			}
+		case core.EventEnded:
+			if e.State == core.StateRolledBack && p.plan.Rollback.Verify > 0 && len(p.plan.Checks) > 0 && before.Verified == nil {
+				p.t.Error("rolled back, and nobody asked whether the checks have recovered")
+			}
+		}
+		switch e.Type {
+		case core.EventStarted, core.EventClaimed:
 		default:
 			if before.Lease.Holder.ID != e.Actor {
 				p.t.Errorf("%s wrote %s while %s held the line", e.Actor, e.Type, before.Lease.Holder.ID)

@@ -447,8 +447,11 @@ func BenchmarkAppend(b *testing.B) {
 				if kind == "git" {
 					gitIn(b, ".", "init", "--quiet", "--bare", strings.TrimPrefix(place, "git:"))
 				}
-				l := open(b, place, env(""))
-				fill(b, l, before)
+				fill(b, open(b, place, env("")), before)
+				l := open(b, place, env("")) // as the next job does
+				if _, err := l.Read(b.Context(), line); err != nil {
+					b.Fatal(err)
+				}
 				seq := int64(before)
 				for b.Loop() {
 					e := core.Event{Seq: seq + 1, At: time.Unix(0, 0), Type: core.EventRenewed, Rollout: "r", Actor: "actor-1"}

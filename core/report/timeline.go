@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -29,10 +30,7 @@ func Timeline(w io.Writer, r *core.Rollout, events []core.Event, attempts int) e
 	p := &page{w: w}
 	t := &table{heads: []string{"TIME", "WAVE", "EVENT", "WHAT"}, right: []bool{true, false, false, false}}
 	actor := ""
-	for _, e := range events {
-		if e.Type == core.EventRenewed {
-			continue // a lease is nobody's concern
-		}
+	for _, e := range condensed(events) {
 		if e.Actor != actor && actor != "" {
 			t.rows = append(t.rows, []cell{{text: since(r, e)}, {text: "-"}, {text: "killed"}, {text: "the process died; a later attempt goes on"}})
 		}
@@ -42,6 +40,24 @@ func Timeline(w io.Writer, r *core.Rollout, events []core.Event, attempts int) e
 	p.table(t)
 	p.print("\n  %s after %s in %s: %s\n", line(string(r.State), 16), lasting(r.Changed.Sub(r.Began)), plural(attempts, "attempt"), line(r.Reason, 400))
 	return p.err
+}
+
+// condensed joins outcomes that follow each other in one wave, at the time of the last, and leaves leases out.
+func condensed(events []core.Event) []core.Event {
+	var out []core.Event
+	for _, e := range events {
+		if e.Type == core.EventRenewed {
+			continue
+		}
+		if n := len(out); n > 0 && len(e.Results) > 0 {
+			if last := &out[n-1]; last.Type == e.Type && last.Wave == e.Wave && last.Actor == e.Actor {
+				last.At, last.Results = e.At, slices.Concat(last.Results, e.Results)
+				continue
+			}
+		}
+		out = append(out, e)
+	}
+	return out
 }
 
 func since(r *core.Rollout, e core.Event) string {
