@@ -72,8 +72,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 var unsteady = []struct{ from, to string }{
 	{`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`, "YYYY-MM-DDTHH:MM:SSZ"},
 	{`\b\d{4}-\d\d-\d\d \d\d:\d\d\b`, "YYYY-MM-DD HH:MM"},
-	{`\b\d\d:\d\d:\d\d\b`, "HH:MM:SS"},
-	{`HH:MM:\d\d\b`, "HH:MM:SS"},
+	{`(?m)(^|until )\d\d:\d\d:\d\d\b`, "${1}HH:MM:SS"},
 	{`\b\d\.\ds\b`, "0.0s"},
 	{`\b\ds\b`, "0s"},
 	{`\bprocess \d+ on [^\s)]+`, "process PID on HOST"},

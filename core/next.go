@@ -122,16 +122,21 @@ func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 	if step, stop := react(p, r, seen, Fail, Error); stop {
 		return step
 	}
-	if due := nextLook(w, bake, seen); !now.Before(due) {
-		return Step{Do: DoLook, Wave: r.Wave, At: due}
-	} else if seen.At.IsZero() || seen.At.Before(over) {
-		return Step{Do: DoWait, Wave: r.Wave, At: due}
-	} else if seen.Enough && !undecided(p, seen) {
-		return Step{Do: DoPass, Wave: r.Wave}
-	} else if seen.At.Before(w.Since.Add(bake.Max)) {
+	due := nextLook(w, bake, now, seen)
+	// A look that came late is one of those that were missed: what came after it must be judged as well. A look that was
+	// in time decides, however long its answers took.
+	if !seen.At.IsZero() && !seen.At.Before(over) && seen.Late < bake.Every {
+		switch {
+		case seen.Enough && !undecided(p, seen):
+			return Step{Do: DoPass, Wave: r.Wave}
+		case !seen.At.Before(w.Since.Add(bake.Max)):
+			return atMax(p, r, bake, seen)
+		}
+	}
+	if now.Before(due) {
 		return Step{Do: DoWait, Wave: r.Wave, At: due}
 	}
-	return atMax(p, r, bake, seen)
+	return Step{Do: DoLook, Wave: r.Wave, At: due}
 }
 
 // success says what came out, and which targets the plan's tolerance left behind.
@@ -151,7 +156,7 @@ func success(r *Rollout) string {
 
 // nextLook is the instant of the next look: every so often from the start of the bake, exactly at its shortest end,
 // and exactly at its longest.
-func nextLook(w *Wave, bake Bake, seen Evidence) time.Time {
+func nextLook(w *Wave, bake Bake, now time.Time, seen Evidence) time.Time {
 	last := w.Since
 	if w.Looked.After(last) {
 		last = w.Looked
@@ -168,7 +173,17 @@ func nextLook(w *Wave, bake Bake, seen Evidence) time.Time {
 	if due.Before(seen.First) {
 		return seen.First
 	}
-	return due
+	return gaining(due, bake.Every, now, seen)
+}
+
+// gaining leaves looks out where the answers take longer than there is between two looks: those would only come later
+// and later. Missed looks that are made up for, each in a moment, are not left out.
+func gaining(due time.Time, every time.Duration, now time.Time, seen Evidence) time.Time {
+	lag := now.Sub(due)
+	if lag < every || seen.Took < every {
+		return due
+	}
+	return due.Add(lag.Truncate(every))
 }
 
 // react finds the strongest reaction that verdicts of these kinds call for.
@@ -296,7 +311,8 @@ func nextInVerify(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 	}
 	due := now
 	if !seen.At.IsZero() {
-		due = seen.At.Add(p.Waves[r.Waves[r.Wave].Rule].Bake.Every)
+		every := p.Waves[r.Waves[r.Wave].Rule].Bake.Every
+		due = gaining(seen.At.Add(every), every, now, seen)
 	}
 	if due.Before(seen.First) {
 		due = seen.First

@@ -33,8 +33,12 @@ func TestNextInBake(t *testing.T) {
 	}
 	scant := seen(10, core.Pass)
 	scant.Enough, scant.Seen = false, "12 of 100"
-	late := scant
-	late.At = at(40)
+	atMax := scant
+	atMax.At = at(40)
+	missed := seen(10, core.Pass)
+	missed.Late = 4 * time.Minute
+	slow := seen(3, core.Pass)
+	slow.Took = 27 * time.Minute
 	tests := []struct {
 		name string
 		now  float64 // minutes into the bake
@@ -48,15 +52,17 @@ func TestNextInBake(t *testing.T) {
 		{"no look can tell anything before the window is full", 3, core.Evidence{First: at(5)}, core.DoWait, 5, ""},
 		{"between looks", 4, seen(3, core.Pass), core.DoWait, 6, ""},
 		{"a missed look is asked about its own instant", 30, seen(3, core.Pass), core.DoLook, 6, ""},
+		{"answers that take too long leave looks out", 31, slow, core.DoLook, 30, ""},
 		{"a look at the shortest end exactly", 9.5, seen(9, core.Pass), core.DoWait, 10, ""},
 		{"pass at the shortest end", 10, seen(10, core.Pass), core.DoPass, 0, ""},
-		{"not before everything up to now is judged", 14, seen(10, core.Pass), core.DoLook, 13, ""},
+		{"not before everything up to now is judged", 14, missed, core.DoLook, 13, ""},
+		{"a slow answer to a look in time is good", 14, seen(10, core.Pass), core.DoPass, 0, ""},
 		{"a failure goes back at once", 4, seen(3, core.Fail), core.DoRollBack, 0, "Check errors: so it is."},
 		{"a dead source halts", 4, seen(3, core.Error), core.DoHalt, 0, "errors"},
 		{"inconclusive extends itself", 10, seen(10, core.Inconclusive), core.DoWait, 13, ""},
 		{"inconclusive at the longest end halts", 40, seen(40, core.Inconclusive), core.DoHalt, 0, "longest time"},
 		{"too little traffic extends", 10, scant, core.DoWait, 13, ""},
-		{"too little traffic at the longest end halts", 40, late, core.DoHalt, 0, "12 of 100"},
+		{"too little traffic at the longest end halts", 40, atMax, core.DoHalt, 0, "12 of 100"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

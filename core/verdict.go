@@ -27,9 +27,11 @@ type Verdict struct {
 
 // Evidence is what the looks of one bake have shown so far. The zero value is: nobody has looked.
 type Evidence struct {
-	First    time.Time // no look before this instant can tell anything: the queries reach back too far
-	At       time.Time // instant of the newest look; zero before the first
-	Verdicts []Verdict // one for each check, in the plan's order
-	Enough   bool      // the bake's until is met; true when the plan has none
-	Seen     string    // what until has counted so far, for people: "8,412 of 10,000"
+	First    time.Time     // no look before this instant can tell anything: the queries reach back too far
+	At       time.Time     // instant of the newest look; zero before the first
+	Late     time.Duration // how long after that instant the checks were asked
+	Took     time.Duration // how long their answers took
+	Verdicts []Verdict     // one for each check, in the plan's order
+	Enough   bool          // the bake's until is met; true when the plan has none
+	Seen     string        // what until has counted so far, for people: "8,412 of 10,000"
 }

@@ -116,12 +116,12 @@ func (s *session) look(ctx context.Context, at time.Time) error {
 	if l.looker == nil {
 		return errors.New("a look without a bake")
 	}
-	first := l.seen.First
+	first, asked := l.seen.First, s.Clock.Now()
 	seen := l.looker.Look(ctx, at)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	seen.First, seen.At = first, at
+	seen.First, seen.At, seen.Late, seen.Took = first, at, asked.Sub(at), s.Clock.Now().Sub(asked)
 	news := !sameKinds(l.seen.Verdicts, seen.Verdicts)
 	l.seen = seen
 	s.Observer.Looked(s.r, seen, at.Add(s.gear.Plan.Waves[s.r.Waves[s.r.Wave].Rule].Bake.Every))

@@ -568,3 +568,22 @@ func TestVerify(t *testing.T) {
 		})
 	}
 }
+
+// TestSlowChecks has a check that takes longer than there is between two looks: the bake ends all the same.
+func TestSlowChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene()
+		s.answers.ask = func(core.Asked, time.Time) core.VerdictKind {
+			(realClock{}).Wait(t.Context(), time.Now().Add(90*time.Second))
+			return core.Pass
+		}
+		began := time.Now()
+		r, err := s.run(t.Context(), "v2")
+		if err != nil || r.State != core.StateSucceeded {
+			t.Fatalf("%s, %v", r.State, err)
+		}
+		if took := time.Since(began); took > 4*time.Hour {
+			t.Errorf("it took %s", took)
+		}
+	})
+}

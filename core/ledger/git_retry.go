@@ -25,7 +25,7 @@ func (l *gitLedger) retry(ctx context.Context, do string, line core.Line, try fu
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("%s %s on %s: %w", do, refOf(line), l.remote.name, context.Cause(ctx))
+			return fmt.Errorf("%s %s on %s: %w", do, refOf(line), l.remote.name, ctx.Err())
 		case !failed: // the remote was asked, and its answer stands
 			return err
 		case trouble.final || n == tries:

@@ -308,14 +308,14 @@ func manyEvents(t *testing.T, open func() core.Ledger) {
 	l := open()
 	var all []core.Event
 	for r := range 4 {
-		rollout := Rollout(fmt.Sprint("r", r), int64(len(all)), 1200)
-		for part := range slices.Chunk(rollout, 400) {
+		rollout := Rollout(fmt.Sprint("r", r), int64(len(all)), 600)
+		for part := range slices.Chunk(rollout, 200) {
 			add(t, l, Line, part[0].Seq-1, part...)
 		}
 		all = append(all, rollout...)
 	}
-	expect(t, l, Line, all[len(all)-1200:])
-	expect(t, open(), Line, all[len(all)-1200:])
+	expect(t, l, Line, all[len(all)-600:])
+	expect(t, open(), Line, all[len(all)-600:])
 	same(t, "History", history(t, open(), Line), all)
 }
 
