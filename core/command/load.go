@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/deploy"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/ledger"
 	"github.com/breakwater-ci/breakwater/core/metric"
 	"github.com/breakwater-ci/breakwater/core/schedule"
 	"github.com/breakwater-ci/breakwater/core/shell"
@@ -196,6 +198,18 @@ func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves 
 		}
 	}
 	return group.Wait()
+}
+
+// openLedger opens the ledger that was asked for, or the one that the forge has.
+func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, error) {
+	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock})
+	if err != nil {
+		return nil, usage{err}
+	}
+	if c, ok := book.(io.Closer); ok {
+		s.closers = append(s.closers, c)
+	}
+	return book, nil
 }
 
 // version is the version to roll out: as asked for, else the commit.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
-	"github.com/breakwater-ci/breakwater/core/ledger"
 	"github.com/breakwater-ci/breakwater/core/report"
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
@@ -73,8 +72,3 @@ func outputs(r *core.Rollout, next time.Time) []core.Output {
 
 // secrets are what must not show in any log.
 func (s *ship) secrets() []string { return shell.Secrets(s.Environ) }
-
-// ledgerEnv is what ledgers need from the process.
-func (s *ship) ledgerEnv(dir string) ledger.Env {
-	return ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock}
-}

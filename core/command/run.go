@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/engine"
-	"github.com/breakwater-ci/breakwater/core/ledger"
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
@@ -63,9 +61,9 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func
 		return usage{fmt.Errorf("nobody may act in the name of a job that does not say who it is: %w", doubtful.Err())}
 	}
 	job := s.forge.Job()
-	book, err := ledger.Open(ctx, cmp.Or(f.Ledger, job.Ledger), s.ledgerEnv(l.dir))
+	book, err := s.openLedger(ctx, f.Ledger, l.dir)
 	if err != nil {
-		return usage{err}
+		return err
 	}
 	for _, secret := range s.secrets() {
 		s.log.Mask(secret)

@@ -1,14 +1,12 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
-	"github.com/breakwater-ci/breakwater/core/ledger"
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
@@ -22,9 +20,9 @@ func (c *statusCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	book, err := ledger.Open(ctx, cmp.Or(c.Ledger, s.forge.Job().Ledger), s.ledgerEnv(l.dir))
+	book, err := s.openLedger(ctx, c.Ledger, l.dir)
 	if err != nil {
-		return usage{err}
+		return err
 	}
 	events, err := book.Read(ctx, l.Line())
 	if err != nil {
