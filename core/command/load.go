@@ -176,6 +176,16 @@ func (s *ship) waves(ctx context.Context, l *loaded) ([]core.StartWave, error) {
 	return waves, nil
 }
 
+// scheduled loads a plan and cuts its waves, for commands that ask no source.
+func (s *ship) scheduled(ctx context.Context, file string) (*loaded, []core.StartWave, error) {
+	l, err := s.load(file, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	waves, err := s.waves(ctx, l)
+	return l, waves, err
+}
+
 // askCurrent fills in what each target runs now. It asks a few at a time, and all or none: a previous version that
 // is not known cannot be put back.
 func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves []core.StartWave) error {

@@ -16,11 +16,7 @@ type planCmd struct {
 
 // Run checks the plan and prints its waves.
 func (c *planCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, nil)
-	if err != nil {
-		return err
-	}
-	waves, err := s.waves(ctx, l)
+	l, waves, err := s.scheduled(ctx, c.Plan)
 	if err != nil {
 		return err
 	}

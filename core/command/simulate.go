@@ -23,11 +23,7 @@ type simulateCmd struct {
 
 // Run simulates a rollout of the plan. The exit code is that of the rollout.
 func (c *simulateCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, nil)
-	if err != nil {
-		return err
-	}
-	waves, err := s.waves(ctx, l)
+	l, waves, err := s.scheduled(ctx, c.Plan)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,280 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Replay folds events into the rollout that they tell of. No events give the zero Rollout.
+func Replay(line Line, events []Event) (*Rollout, error) {
+	r := &Rollout{Line: line}
+	for _, e := range events {
+		if err := r.Apply(e); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Apply moves the rollout on by one event. An event that the state machine does not allow, or that does not fit the
+// rollout, is an error and leaves the rollout as it was.
+func (r *Rollout) Apply(e Event) error {
+	if err := r.Fits(e); err != nil {
+		return err
+	}
+	before := r.State
+	switch e.Type {
+	case EventStarted:
+		r.start(e)
+	case EventClaimed, EventRenewed:
+		r.Lease = *e.Lease
+	case EventReleased:
+		r.Lease = Lease{}
+	case EventPrechecked:
+		r.Precheck = e.Verdicts
+	case EventDeploying:
+		r.deploying(e)
+	case EventDeployed:
+		r.deployed(e)
+	case EventBaking:
+		r.State = StateBaking
+		w := &r.Waves[r.Wave]
+		w.State, w.Out, w.Since = WaveBaking, e.At, e.At
+	case EventLooked:
+		r.looked(e)
+	case EventPassed:
+		r.passed(e)
+	case EventHalted:
+		r.halt(e)
+	case EventResumed:
+		r.resume(e)
+	case EventRollingBack:
+		r.rollBack(e)
+	case EventReverting:
+		r.reverting(e)
+	case EventReverted:
+		r.reverted(e)
+	case EventVerified:
+		r.Verified = e.Verdicts
+		r.Unwell = slices.ContainsFunc(e.Verdicts, func(v Verdict) bool { return v.Verdict != Pass && !v.Shadow })
+	case EventEnded:
+		r.end(e)
+	}
+	r.Seq = e.Seq
+	if r.State != before {
+		r.Changed = e.At
+	}
+	return nil
+}
+
+func (r *Rollout) start(e Event) {
+	*r = Rollout{ID: e.Rollout, Line: r.Line, Start: *e.Start, State: StatePending, Began: e.At, Changed: e.At}
+	if e.Lease != nil {
+		r.Lease = *e.Lease
+	}
+	r.index = make(map[string]place)
+	r.Waves = make([]Wave, len(e.Start.Waves))
+	for i, w := range e.Start.Waves {
+		r.Waves[i] = Wave{Name: w.Name, Rule: w.Rule, State: WavePending, Targets: make([]TargetRecord, len(w.Targets))}
+		for j, t := range w.Targets {
+			previous := cmp.Or(t.Previous, e.Start.Previous)
+			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: t.runs(previous), Previous: previous}
+			r.index[t.Name] = place{i, j}
+		}
+	}
+}
+
+// runs is the version that a target ran when the rollout started, empty if that is not known.
+func (t StartTarget) runs(previous string) string {
+	if t.Unknown {
+		return ""
+	}
+	return cmp.Or(t.Runs, previous)
+}
+
+func (r *Rollout) deploying(e Event) {
+	r.State = StateDeploying
+	w := &r.Waves[r.Wave]
+	w.State = WaveDeploying
+	if w.Began.IsZero() {
+		w.Began = e.At
+	}
+	for _, name := range e.Targets {
+		t := r.Target(name)
+		t.State, t.Version, t.Error, t.Tail = TargetDeploying, "", "", ""
+		t.Attempts++
+	}
+}
+
+func (r *Rollout) deployed(e Event) {
+	for _, res := range e.Results {
+		t := r.Target(res.Target)
+		t.Error, t.Tail, t.Took = res.Error, res.Tail, res.Took
+		switch res.Outcome {
+		case OutcomeDone:
+			t.State, t.Version = TargetDeployed, r.Start.Version
+		case OutcomeUntouched:
+			t.Attempts--
+			t.State = TargetPending
+			if t.Attempts == 0 {
+				p := r.index[t.Name]
+				t.Version = r.Start.Waves[p.wave].Targets[p.target].runs(t.Previous)
+			}
+		default:
+			t.State = TargetFailed
+		}
+	}
+}
+
+func (r *Rollout) looked(e Event) {
+	if r.State != StateBaking {
+		return // a look after a rollback decides nothing before it is verified
+	}
+	w := &r.Waves[r.Wave]
+	w.Verdicts = e.Verdicts
+	if e.Due != nil {
+		w.Looked = *e.Due
+	}
+}
+
+func (r *Rollout) passed(e Event) {
+	w := &r.Waves[r.Wave]
+	w.State, w.Passed, w.Verdicts = WavePassed, e.At, e.Verdicts
+	if r.Wave+1 < len(r.Waves) {
+		r.Wave++
+		r.State = StateDeploying
+	}
+}
+
+func (r *Rollout) halt(e Event) {
+	w := &r.Waves[r.Wave]
+	r.halted = haltedBake{from: r.State}
+	if r.State == StateBaking {
+		r.halted.served = e.At.Sub(w.Since)
+		w.Verdicts = e.Verdicts
+	}
+	if r.State != StatePending {
+		w.State = WaveHalted
+	}
+	r.State, r.Cause, r.Reason = StateHalted, e.Cause, e.Reason
+	r.Lease = Lease{}
+}
+
+// resume goes on where a halt or an incomplete rollback stopped: failed targets are to be tried again. A bake that was halted because nobody could be asked
+// keeps the time that it had served; one that was halted by what the checks said starts afresh.
+func (r *Rollout) resume(e Event) {
+	cause := r.Cause
+	r.Reason = e.Reason
+	if r.State == StateRollbackFailed {
+		r.State = StateRollingBack
+		for _, t := range r.targets() {
+			if t.State == TargetRollbackFailed {
+				t.State = TargetRollingBack
+			}
+		}
+		return
+	}
+	r.Cause = ""
+	r.State = r.halted.from
+	w := &r.Waves[r.Wave]
+	switch r.State {
+	case StatePending:
+		r.Precheck = nil
+	case StateDeploying:
+		w.State = WaveDeploying
+		for i := range w.Targets {
+			if t := &w.Targets[i]; t.State == TargetFailed {
+				t.State = TargetPending
+			}
+		}
+	case StateBaking:
+		w.State, w.Since, w.Looked, w.Verdicts = WaveBaking, e.At, time.Time{}, nil
+		if cause == CauseUnasked || cause == CauseInterrupted {
+			w.Since, w.Looked = e.At.Add(-r.halted.served), e.At
+		}
+	}
+}
+
+func (r *Rollout) rollBack(e Event) {
+	if r.State == StateBaking {
+		r.Waves[r.Wave].Verdicts = e.Verdicts
+	}
+	r.State, r.Cause, r.Reason, r.Override = StateRollingBack, e.Cause, e.Reason, e.Override
+	r.Why, r.Turned = e.Reason, e.At
+	for _, name := range e.Targets {
+		p := r.index[name]
+		t := &r.Waves[p.wave].Targets[p.target]
+		t.InScope = true
+		if t.State == TargetRollbackFailed {
+			t.State = TargetRollingBack
+		}
+		r.Waves[p.wave].State = WaveRollingBack
+	}
+}
+
+func (r *Rollout) reverting(e Event) {
+	for _, name := range e.Targets {
+		t := r.Target(name)
+		t.State, t.Version = TargetRollingBack, ""
+	}
+}
+
+func (r *Rollout) reverted(e Event) {
+	r.Restored = e.At
+	for _, res := range e.Results {
+		t := r.Target(res.Target)
+		t.Error, t.Tail, t.Took = res.Error, res.Tail, res.Took
+		switch res.Outcome {
+		case OutcomeDone:
+			t.State, t.Version = TargetRolledBack, t.Previous
+		case OutcomeFailed:
+			t.State = TargetRollbackFailed
+		default: // cut or untouched: it is still to be done
+			t.State = TargetRollingBack
+		}
+	}
+	for i := range r.Waves {
+		if w := &r.Waves[i]; w.State == WaveRollingBack || w.State == WaveRollbackFailed {
+			w.State = w.afterRollback()
+		}
+	}
+}
+
+// afterRollback is the state of a wave of which targets go back.
+func (w *Wave) afterRollback() WaveState {
+	failed := false
+	for i := range w.Targets {
+		t := &w.Targets[i]
+		if !t.InScope || t.State == TargetRolledBack {
+			continue
+		}
+		if t.State != TargetRollbackFailed {
+			return WaveRollingBack
+		}
+		failed = true
+	}
+	if failed {
+		return WaveRollbackFailed
+	}
+	return WaveRolledBack
+}
+
+func (r *Rollout) end(e Event) {
+	r.State = e.State
+	if w := &r.Waves[r.Wave]; e.State == StateAborted && w.State != WavePending {
+		w.State = WaveHalted
+	}
+	if e.Override != nil {
+		r.Override = e.Override
+	}
+	if e.Reason != "" {
+		r.Reason = e.Reason
+	}
+	if e.State.Over() {
+		r.Ended = e.At
+	}
+	if e.State.Resting() {
+		r.Lease = Lease{}
+	}
+}

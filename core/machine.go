@@ -1,0 +1,148 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// moves is the state machine: the states in which an event may happen. Everything else is refused, see Apply.
+var moves = map[EventType][]State{
+	EventStarted: {""},
+	EventClaimed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
+	EventRenewed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
+	EventReleased: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed,
+		StateRolledBack, StateAborted, StateSucceeded},
+	EventPrechecked:  {StatePending},
+	EventDeploying:   {StatePending, StateDeploying},
+	EventDeployed:    {StateDeploying},
+	EventBaking:      {StateDeploying},
+	EventLooked:      {StateBaking, StateRollingBack},
+	EventPassed:      {StateBaking},
+	EventHalted:      {StatePending, StateDeploying, StateBaking},
+	EventResumed:     {StateHalted, StateRollbackFailed},
+	EventRollingBack: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollbackFailed},
+	EventReverting:   {StateRollingBack},
+	EventReverted:    {StateRollingBack},
+	EventVerified:    {StateRollingBack},
+	EventEnded:       {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
+}
+
+// Allowed reports whether the state machine lets an event of this type happen in a state; "" is before the start.
+func Allowed(t EventType, s State) bool { return slices.Contains(moves[t], s) }
+
+// Fits reports why an event cannot be the next one. It changes nothing.
+func (r *Rollout) Fits(e Event) error {
+	if err := r.fits(e); err != nil {
+		return fmt.Errorf("event %d (%s) of %s: %w", e.Seq, e.Type, r.Line, err)
+	}
+	return nil
+}
+
+func (r *Rollout) fits(e Event) error {
+	states, known := moves[e.Type]
+	switch {
+	case !known:
+		return errors.New("this version of Breakwater does not know such an event; use a newer version")
+	case !slices.Contains(states, r.State):
+		return fmt.Errorf("cannot happen while the rollout is %q", r.State)
+	case e.Type != EventStarted && e.Seq != r.Seq+1:
+		return fmt.Errorf("follows event %d: the ledger has a gap", r.Seq)
+	case e.Type != EventStarted && e.Rollout != r.ID:
+		return fmt.Errorf("is of rollout %q, not of %q", e.Rollout, r.ID)
+	}
+	switch e.Type {
+	case EventStarted:
+		if e.Start == nil || len(e.Start.Waves) == 0 {
+			return errors.New("has no waves")
+		}
+	case EventClaimed, EventRenewed:
+		if e.Lease == nil {
+			return errors.New("has no lease")
+		}
+	case EventDeploying, EventDeployed, EventBaking, EventPassed:
+		if e.Wave != r.Waves[r.Wave].Name {
+			return fmt.Errorf("is about wave %q while %q is at work", e.Wave, r.Waves[r.Wave].Name)
+		}
+	case EventEnded:
+		return r.mayEnd(e.State)
+	}
+	if err := r.knows(e); err != nil {
+		return err
+	}
+	return r.ordered(e)
+}
+
+// ordered checks that an intent comes before its outcome, that no finished target is repeated, and that no wave bakes
+// before it is out.
+func (r *Rollout) ordered(e Event) error {
+	for _, name := range e.Targets {
+		t := r.Target(name)
+		switch {
+		case e.Type == EventDeploying && t.State == TargetDeployed:
+			return fmt.Errorf("would deploy target %q again, which is finished", name)
+		case e.Type == EventReverting && (!t.InScope || t.State == TargetRolledBack):
+			return fmt.Errorf("would roll back target %q, which is %s and not in scope", name, t.State)
+		}
+	}
+	for _, res := range e.Results {
+		t := r.Target(res.Target)
+		if e.Type == EventDeployed && t.State != TargetDeploying || e.Type == EventReverted && t.State != TargetRollingBack {
+			return fmt.Errorf("is an outcome for target %q, which is %s", res.Target, t.State)
+		}
+	}
+	if e.Type == EventBaking {
+		for _, t := range r.Waves[r.Wave].Targets {
+			if t.State != TargetDeployed && t.State != TargetFailed {
+				return fmt.Errorf("starts the bake of wave %q while target %q is %s", e.Wave, t.Name, t.State)
+			}
+		}
+	}
+	return nil
+}
+
+// mayEnd checks that what an end claims is so.
+func (r *Rollout) mayEnd(as State) error {
+	switch {
+	case as == StateSucceeded:
+		for _, w := range r.Waves {
+			if w.State != WavePassed {
+				return fmt.Errorf("cannot have succeeded: wave %q is %s", w.Name, w.State)
+			}
+		}
+		return nil
+	case (as == StateRolledBack || as == StateRollbackFailed) && r.State == StateRollingBack:
+		if left := r.left(); (len(left) == 0) != (as == StateRolledBack) {
+			return fmt.Errorf("cannot be %s with %d targets left", as, len(left))
+		}
+		return nil
+	case as == StateAborted && r.State != StateRollingBack:
+		return nil
+	}
+	return fmt.Errorf("cannot end as %q while it is %q", as, r.State)
+}
+
+// knows checks that every target that an event names is one of the rollout's, in the wave that it names.
+func (r *Rollout) knows(e Event) error {
+	check := func(name string) error {
+		p, ok := r.index[name]
+		switch {
+		case !ok:
+			return fmt.Errorf("names target %q, which the rollout does not have", name)
+		case e.Wave != "" && r.Waves[p.wave].Name != e.Wave:
+			return fmt.Errorf("names target %q, which is not in wave %q", name, e.Wave)
+		}
+		return nil
+	}
+	for _, t := range e.Targets {
+		if err := check(t); err != nil {
+			return err
+		}
+	}
+	for _, res := range e.Results {
+		if err := check(res.Target); err != nil {
+			return err
+		}
+	}
+	return nil
+}
