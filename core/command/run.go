@@ -76,7 +76,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func
 	defer told.close()
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: s.actor(job), Observer: observers{show, told}, Dead: dead,
-		Lease: 10 * time.Minute, LastWords: 2500 * time.Millisecond,
+		Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {

@@ -71,7 +71,12 @@ func (s *session) act(ctx context.Context, st stage) error {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	defer watcher.Wait()
 	defer stop()
+	if s.Glance > 0 {
+		watcher.Go(func() { s.watch(ctx, stop) })
+	}
 	pool := &pool{stage: st, acts: acts, clock: s.Clock, reports: make(chan report)}
 	pool.start(ctx)
 

@@ -587,3 +587,46 @@ func TestSlowChecks(t *testing.T) {
 		}
 	})
 }
+
+// TestOrphan takes a line over while the first actor is in the middle of a long act. That act is cut off, and nothing is
+// written by the actor that lost.
+func TestOrphan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene()
+		began := time.Now()
+		first := s.engine()
+		first.Glance = 15 * time.Second
+		first.Equip = func(string, string) (engine.Gear, error) {
+			return engine.Gear{Plan: s.plan, Deploy: hanging{}, Rollback: s.deploys, Checks: s.answers}, nil
+		}
+		done := make(chan error)
+		go func() {
+			_, err := first.Run(t.Context(), s.request("v2"))
+			done <- err
+		}()
+		(realClock{}).Wait(t.Context(), began.Add(time.Minute))
+		s.actor = core.Actor{ID: "next", Run: "7", Attempt: 2}
+		go func() { s.run(t.Context(), "v2") }()
+		var lost engine.Lost
+		if err := <-done; !errors.As(err, &lost) {
+			t.Errorf("the first attempt: %v", err)
+		}
+		if after := time.Since(began); after > 90*time.Second {
+			t.Errorf("the first attempt went on until %s", after)
+		}
+		(realClock{}).Wait(t.Context(), began.Add(24*time.Hour))
+		for _, e := range s.events(t) {
+			if e.Actor == "first" && e.At.After(began.Add(time.Minute)) {
+				t.Errorf("it wrote %+v", e)
+			}
+		}
+	})
+}
+
+// hanging is a driver whose acts never end by themselves.
+type hanging struct{}
+
+func (hanging) Deploy(ctx context.Context, _ core.Act) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
