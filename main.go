@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/breakwater-ci/breakwater/actions"
+	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/command"
 )
 
@@ -20,6 +22,10 @@ func run() int {
 	defer stop()
 	env := command.Env{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ()}
 	if forge, ok := actions.New(env.Environ, os.Stdout); ok {
+		if err := forge.Err(); err != nil {
+			fmt.Fprintln(os.Stderr, "breakwater: "+err.Error())
+			return core.ExitUnexpected
+		}
 		env.Forge, env.Environ = forge, actions.Environ(env.Environ)
 		env.Stdout, env.Stderr = actions.Text(os.Stdout), actions.Text(os.Stderr) // only the forge gives commands
 	}
