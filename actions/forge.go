@@ -30,16 +30,15 @@ type Forge struct {
 var _ core.Forge = (*Forge)(nil)
 
 // New returns the job that environ, as of [os.Environ], tells of. It reports false if that is no GitHub Actions job.
-//
-// The forge writes to out, which must be the job's log and nothing else: a mask names the secret that it hides, and
-// only the runner takes that line out. Standard error is in that log too, and is seldom sent elsewhere.
-func New(environ []string, out io.Writer) (*Forge, bool) {
+// Groups go to stdout; masks and annotations, which are no part of what a command prints, go to stderr. Both must be
+// the job's log, and the runner takes commands from both.
+func New(environ []string, stdout, stderr io.Writer) (*Forge, bool) {
 	env := parse(environ)
 	if env["GITHUB_ACTIONS"] != "true" {
 		return nil, false
 	}
 	job, err := env.job()
-	return &Forge{env: env, out: newLog(out), job: job, err: err}, true
+	return &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err}, true
 }
 
 // Err says what is wrong with the job's context; nobody may act on a rollout in the name of such a job.

@@ -19,14 +19,14 @@ func jobEnviron() []string {
 
 func TestNew(t *testing.T) {
 	for _, environ := range [][]string{nil, {"GITHUB_ACTIONS=false"}, {"GITHUB_RUN_ID=1"}, {"GITHUB_ACTIONS"}} {
-		if _, ok := New(environ, io.Discard); ok {
+		if _, ok := New(environ, io.Discard, io.Discard); ok {
 			t.Errorf("%q is no job of GitHub Actions", environ)
 		}
 	}
 }
 
 func TestJob(t *testing.T) {
-	f, ok := New(jobEnviron(), io.Discard)
+	f, ok := New(jobEnviron(), io.Discard, io.Discard)
 	if !ok || f.Err() != nil {
 		t.Fatal(ok, f.Err())
 	}
@@ -41,7 +41,7 @@ func TestJob(t *testing.T) {
 	if f.Job() != want {
 		t.Errorf("got  %+v\nwant %+v", f.Job(), want)
 	}
-	first, _ := New(append(jobEnviron(), "GITHUB_TRIGGERING_ACTOR="), io.Discard)
+	first, _ := New(append(jobEnviron(), "GITHUB_TRIGGERING_ACTOR="), io.Discard, io.Discard)
 	if got := first.Job().Actor.Name; got != "octocat" {
 		t.Errorf("without a triggering actor the name is %q; want the actor", got)
 	}
@@ -58,7 +58,7 @@ func TestBrokenContext(t *testing.T) {
 		{"GITHUB_REPOSITORY=", "GITHUB_REPOSITORY is not set"},
 		{"GITHUB_SHA=", "GITHUB_SHA is not set"},
 	} {
-		f, ok := New(append(jobEnviron(), c.entry), io.Discard)
+		f, ok := New(append(jobEnviron(), c.entry), io.Discard, io.Discard)
 		if !ok {
 			t.Fatal("no job")
 		}

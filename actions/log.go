@@ -15,18 +15,19 @@ import (
 // A log writes to the log of a job. Each call is one write, so calls that overlap do not mix. A log that cannot be
 // written does not stop a rollout: the first error is kept for [Forge.Publish].
 type log struct {
-	mu  sync.Mutex
-	w   io.Writer
-	err error
+	mu    sync.Mutex
+	out   io.Writer
+	notes io.Writer // masks and annotations
+	err   error
 }
 
 var _ core.Log = (*log)(nil)
 
-func newLog(w io.Writer) *log { return &log{w: w} }
+func newLog(out, notes io.Writer) *log { return &log{out: out, notes: notes} }
 
 // Group prints text under a title, folded away. No line of text is taken for a command.
 func (l *log) Group(title, text string) {
-	l.write(func(a *githubactions.Action, b *bytes.Buffer) {
+	l.write(l.out, func(a *githubactions.Action, b *bytes.Buffer) {
 		a.Group(title)
 		io.WriteString(Text(b), text)
 		if text != "" && !strings.HasSuffix(text, "\n") {
@@ -52,7 +53,7 @@ func (l *log) Annotate(note core.Annotation) {
 	if note.Line > 0 && note.Column > 0 {
 		set("col", strconv.Itoa(note.Column))
 	}
-	l.write(func(a *githubactions.Action, _ *bytes.Buffer) {
+	l.write(l.notes, func(a *githubactions.Action, _ *bytes.Buffer) {
 		a = a.WithFieldsMap(fields)
 		if note.Error {
 			a.Errorf("%s", note.Message)
@@ -67,16 +68,16 @@ func (l *log) Mask(secret string) {
 	if strings.TrimSpace(secret) == "" {
 		return
 	}
-	l.write(func(a *githubactions.Action, _ *bytes.Buffer) { a.AddMask(secret) })
+	l.write(l.notes, func(a *githubactions.Action, _ *bytes.Buffer) { a.AddMask(secret) })
 }
 
 // write lets the library write to memory, where it cannot fail and so does not panic, and then that to the log.
-func (l *log) write(commands func(*githubactions.Action, *bytes.Buffer)) {
+func (l *log) write(to io.Writer, commands func(*githubactions.Action, *bytes.Buffer)) {
 	var b bytes.Buffer
 	commands(environment{}.action(&b), &b)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.w.Write(b.Bytes()); err != nil && l.err == nil {
+	if _, err := to.Write(b.Bytes()); err != nil && l.err == nil {
 		l.err = err
 	}
 }

@@ -83,7 +83,7 @@ func FuzzText(f *testing.F) {
 func TestGroup(t *testing.T) {
 	for _, s := range append(hostile, "", "one\ntwo", "one\ntwo\n") {
 		var b bytes.Buffer
-		newLog(&b).Group("wave "+s, s)
+		newLog(&b, &b).Group("wave "+s, s)
 		commands, shown := runner(b.String())
 		if len(commands) != 2 || commands[0].name != "group" || commands[1].name != "endgroup" {
 			t.Errorf("%q: commands %v; want a group and its end", s, commands)
@@ -115,7 +115,7 @@ func TestAnnotate(t *testing.T) {
 		},
 	} {
 		var b bytes.Buffer
-		newLog(&b).Annotate(c.note)
+		newLog(&b, &b).Annotate(c.note)
 		commands, shown := runner(b.String())
 		if len(shown) > 0 || len(commands) != 1 || !reflect.DeepEqual(commands[0], c.want) {
 			t.Errorf("%+v:\n got %q and %q\nwant %q", c.note, commands, shown, c.want)
@@ -126,7 +126,7 @@ func TestAnnotate(t *testing.T) {
 func TestMask(t *testing.T) {
 	for _, secret := range append(hostile, "hunter2", "-----BEGIN-----\nabc\n-----END-----\n") {
 		var b bytes.Buffer
-		newLog(&b).Mask(secret)
+		newLog(&b, &b).Mask(secret)
 		commands, shown := runner(b.String())
 		if len(shown) > 0 || len(commands) != 1 || commands[0].name != "add-mask" || commands[0].data != secret {
 			t.Errorf("%q: commands %q, shown %q; want one mask and nothing that shows it", secret, commands, shown)
@@ -134,7 +134,7 @@ func TestMask(t *testing.T) {
 	}
 	for _, blank := range []string{"", " ", "\n\t"} {
 		var b bytes.Buffer
-		if newLog(&b).Mask(blank); b.Len() > 0 {
+		if newLog(&b, &b).Mask(blank); b.Len() > 0 {
 			t.Errorf("%q hides nothing, yet the log has %q", blank, b.String())
 		}
 	}
@@ -143,7 +143,7 @@ func TestMask(t *testing.T) {
 // TestGroupsDoNotMix lets many goroutines write groups to one log, as targets that are deployed side by side do.
 func TestGroupsDoNotMix(t *testing.T) {
 	var b bytes.Buffer
-	l := newLog(&b)
+	l := newLog(&b, &b)
 	var group sync.WaitGroup
 	for i := range 50 {
 		group.Go(func() { l.Group(fmt.Sprint("target ", i), strings.Repeat(fmt.Sprintln("output of", i), 20)) })
@@ -168,7 +168,7 @@ var errFull = errors.New("no space left on device")
 func (fullDisk) Write([]byte) (int, error) { return 0, errFull }
 
 func TestLogThatCannotBeWritten(t *testing.T) {
-	l := newLog(fullDisk{})
+	l := newLog(fullDisk{}, fullDisk{})
 	l.Group("a", "b")
 	l.Annotate(core.Annotation{Message: "c"})
 	l.Mask("d")

@@ -103,6 +103,6 @@ func (f *Forge) file(variable string, write func(*githubactions.Action)) (err er
 			panic(p)
 		}
 	}()
-	write(f.env.action(f.out.w))
+	write(f.env.action(f.out.out))
 	return nil
 }
