@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/breakwater-ci/breakwater/core/command"
 )
@@ -125,5 +129,33 @@ func TestReadmeWorkflow(t *testing.T) {
 	}
 	if got := readme(t, "yaml", "name: release"); got != string(run) {
 		t.Errorf("the README's workflow is not testdata/e2e/github/readme.yml:\n%s", got)
+	}
+}
+
+// flagName is a flag in a help text.
+var flagName = regexp.MustCompile(`--([a-z-]+)`)
+
+// TestActionInputs keeps the inputs of the action the flags of the command that it runs.
+func TestActionInputs(t *testing.T) {
+	text, err := os.ReadFile("action.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var action struct{ Inputs map[string]any }
+	if err := yaml.Unmarshal(text, &action); err != nil {
+		t.Fatal(err)
+	}
+	_, help := call(t, t.TempDir(), "run", "--help")
+	_, help, _ = strings.Cut(help, "Flags:")
+	flags := map[string]bool{}
+	for line := range strings.Lines(help) {
+		if f := flagName.FindStringSubmatch(line); f != nil && strings.Index(line, f[0]) < 10 { // else it is prose
+			flags[f[1]] = true
+		}
+	}
+	delete(flags, "help")
+	delete(flags, "json") // a step has outputs
+	if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
+		t.Errorf("the inputs are %v, the flags are %v", got, want)
 	}
 }
