@@ -21,7 +21,7 @@ type Progress struct {
 
 	open  bool      // the last line is one that may be written over
 	spoke time.Time // of the last line about a bake
-	said  string    // what that line said of the checks
+	kinds string    // what the checks said in that line, without the reasons
 	began time.Time // when the act on the wave began
 }
 
@@ -125,17 +125,21 @@ func (p *Progress) baking(r *core.Rollout, wave string) {
 		until = ", at most " + lasting(bake.Max)
 	}
 	p.Say("%s  deployed to %s in %s; baking for at least %s%s", wave, plural(done, "target"), brief(w.Since.Sub(p.began)), brief(bake.Min), until)
-	p.spoke, p.said = p.clock.Now(), ""
+	p.spoke, p.kinds = p.clock.Now(), ""
 }
 
 // Looked shows a look of a bake.
 func (p *Progress) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
 	now := p.clock.Now()
-	said := p.verdicts(seen.Verdicts)
-	if !p.live && said == p.said && now.Sub(p.spoke) < time.Minute {
+	kinds := ""
+	for _, v := range seen.Verdicts {
+		kinds += v.Check + " " + string(v.Verdict) + "\n"
+	}
+	if !p.live && kinds == p.kinds && now.Sub(p.spoke) < time.Minute {
 		return
 	}
-	p.spoke, p.said = now, said
+	p.spoke, p.kinds = now, kinds
+	said := p.verdicts(seen.Verdicts)
 	w := r.Waves[r.Wave]
 	text := fmt.Sprintf("%s  %-14s  ", now.UTC().Format(time.TimeOnly), line(w.Name, 24))
 	if r.State == core.StateBaking {
