@@ -16,11 +16,11 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var update = flag.Bool("update", false, "write what the scripts print into them, where they compare it with a file of theirs")
+var update = flag.Bool("update", false, "write what the scripts print into the files to compare it with")
 
 // TestMain makes the test binary the product: where it is called breakwater, it is main.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"breakwater": main})
+	testscript.Main(workshop{m}, map[string]func(){"breakwater": main})
 }
 
 // TestScripts runs the product as its user does: each script under testdata/scripts is a folder of files and the

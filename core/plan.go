@@ -134,7 +134,7 @@ type Rollback struct {
 // Current says how to ask a target which version it runs.
 type Current struct {
 	Run     Command       `json:"run" jsonschema_description:"A command that prints the version that BREAKWATER_TARGET runs now."`
-	Timeout time.Duration `json:"timeout,omitempty" jsonschema_description:"Longest time for one target. Default: 30s."`
+	Timeout time.Duration `json:"timeout,omitempty" jsonschema_description:"Longest time for one answer, and for a new version to show after a deploy. Default: 30s."`
 }
 
 // Bake is the time after a wave in which it must stay healthy before the next may start.

@@ -20,14 +20,11 @@ type console struct {
 
 // newConsole shows a rollout on standard output, or on standard error where the output is JSON for a program.
 func newConsole(s *ship, p *core.Plan, quiet bool) *console {
-	out := s.Stdout
+	out, log := s.Stdout, s.log
 	if quiet {
-		out = s.Stderr
-		if l, ok := s.forge.(*local); ok {
-			l.out = out // what commands print stands between the lines of the progress
-		}
+		out, log = s.Stderr, &local{out: s.Stderr}
 	}
-	return &console{Progress: report.NewProgress(out, s.Clock, p, s.log, isTerminal(out)), ship: s, plan: p}
+	return &console{Progress: report.NewProgress(out, s.Clock, p, log, isTerminal(out)), ship: s, plan: p}
 }
 
 // outcome prints how the rollout stands at the end.

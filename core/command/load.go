@@ -105,6 +105,10 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 	if err != nil {
 		return engine.Gear{}, err
 	}
+	if p.Current != nil {
+		current := s.current(p, runner)
+		forwards, back = deploy.Proven(forwards, current), deploy.Proven(back, current)
+	}
 	asker, err := s.asker(p, dir, runner)
 	if err != nil {
 		return engine.Gear{}, err
@@ -186,22 +190,24 @@ func (s *ship) scheduled(ctx context.Context, file string) (*loaded, []core.Star
 	return l, waves, err
 }
 
+// current asks targets which version they run.
+func (s *ship) current(p *core.Plan, runner *shell.Runner) deploy.Current {
+	return deploy.Current{Command: p.Current.Run, Timeout: p.Current.Timeout, Shell: runner, Clock: s.Clock}
+}
+
 // askCurrent fills in what each target runs now. It asks a few at a time, and all or none: a previous version that
 // is not known cannot be put back.
 func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves []core.StartWave) error {
-	runner := s.shell(l.dir)
+	current := s.current(l.Plan, s.shell(l.dir))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(16)
 	for i := range waves {
 		for j := range waves[i].Targets {
 			t := &waves[i].Targets[j]
-			group.Go(func() error {
-				out, err := runner.Read(ctx, l.Current.Run, shell.Vars{Action: shell.ActionCurrent, Wave: waves[i].Name, Version: version, Target: t.Target}, l.Current.Timeout)
+			group.Go(func() (err error) {
+				t.Previous, err = current.Ask(ctx, core.Act{Wave: waves[i].Name, Target: t.Target, Version: version})
 				if err != nil {
 					return fmt.Errorf("the current version of target %s is not known: %w", t.Name, err)
-				}
-				if t.Previous = strings.TrimSpace(out); t.Previous == "" || strings.ContainsAny(t.Previous, "\n\r") {
-					return fmt.Errorf("the current version of target %s is not known: the command must print one line, it printed %q", t.Name, out)
 				}
 				return nil
 			})

@@ -43,16 +43,31 @@ func (c *quickstartCmd) Run(ctx context.Context, s *ship) (err error) {
 
 	fmt.Fprintf(s.Stdout, "Quickstart in %s: six servers on this machine, version v1.\n", dir)
 	s.chapter("Version v2 is a good release. It goes out in three waves and bakes after each.")
-	if code := s.inside(ctx, dir, "run", "--version", "v2", "--previous", "v1"); code != core.ExitDone {
-		return fmt.Errorf("the good release ended with exit code %d, not %d; look into %s", code, core.ExitDone, dir)
+	code := s.inside(ctx, dir, "run", "--version", "v2", "--previous", "v1")
+	if err := s.came(ctx, dir, "good", code, core.ExitDone); err != nil {
+		return err
 	}
 	s.chapter("Version v3 is a bad one: a quarter of its requests fail, and it is slow. Watch the first wave.")
-	if code := s.inside(ctx, dir, "run", "--version", "v3"); code != core.ExitRolledBack {
-		return fmt.Errorf("the bad release ended with exit code %d, not %d; look into %s", code, core.ExitRolledBack, dir)
+	code = s.inside(ctx, dir, "run", "--version", "v3")
+	if err := s.came(ctx, dir, "bad", code, core.ExitRolledBack); err != nil {
+		return err
 	}
 	s.chapter("Done: the good release is out, the bad one was caught by its metrics and rolled back by itself.")
 	fmt.Fprintf(s.Stdout, "To look at it:  cd %s && ./breakwater status\nTo repeat it:   cd %s && ./breakwater run --version v3\n", dir, dir)
 	return nil
+}
+
+// came says what is wrong when a release did not come to the end that it should.
+func (s *ship) came(ctx context.Context, dir, release string, code, want int) error {
+	switch {
+	case code == want:
+		return nil
+	case ctx.Err() != nil:
+		fmt.Fprintf(s.Stdout, "\nStopped. No server is left; the folder is %s.\n", dir)
+		return ended{core.StateHalted}
+	default:
+		return fmt.Errorf("the %s release ended with exit code %d, not %d; look into %s", release, code, want, dir)
+	}
 }
 
 func (s *ship) chapter(text string) { fmt.Fprintf(s.Stdout, "\n=== %s\n\n", text) }

@@ -57,9 +57,6 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
 // and as exit code.
 func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func(*engine.Engine) (*core.Rollout, error)) error {
-	if doubtful, ok := s.forge.(interface{ Err() error }); ok && doubtful.Err() != nil {
-		return usage{fmt.Errorf("nobody may act in the name of a job that does not say who it is: %w", doubtful.Err())}
-	}
 	job := s.forge.Job()
 	book, err := s.openLedger(ctx, f.Ledger, l.dir)
 	if err != nil {
