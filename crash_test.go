@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	kills     = flag.Int("kills", 100, "how often the crash tests kill the product, for each ledger")
+	kills     = flag.Int("kills", 25, "how often the crash tests kill the product, for each ledger")
 	crashSeed = flag.Uint64("crash-seed", rand.Uint64(), "seed of the moments at which they do")
 )
 

@@ -224,12 +224,12 @@ func (r *Rollout) reverted(e Event) {
 	r.Restored = e.At
 	for _, res := range e.Results {
 		t := r.Target(res.Target)
-		t.Error, t.Tail, t.Took = res.Error, res.Tail, res.Took
+		t.Took = res.Took
 		switch res.Outcome {
-		case OutcomeDone:
+		case OutcomeDone: // why the deploy had failed stays known
 			t.State, t.Version = TargetRolledBack, t.Previous
 		case OutcomeFailed:
-			t.State = TargetRollbackFailed
+			t.State, t.Error, t.Tail = TargetRollbackFailed, res.Error, res.Tail
 		default: // cut or untouched: it is still to be done
 			t.State = TargetRollingBack
 		}

@@ -165,6 +165,9 @@ func nextLook(w *Wave, bake Bake, now time.Time, seen Evidence) time.Time {
 		last = seen.At
 	}
 	due := last.Add(bake.Every)
+	if bake.Min == 0 && last.Equal(w.Since) && seen.At.IsZero() {
+		due = w.Since // it may end at once, but not unseen
+	}
 	for _, edge := range []time.Time{w.Since.Add(bake.Min), w.Since.Add(bake.Max)} {
 		if last.Before(edge) && edge.Before(due) {
 			due = edge

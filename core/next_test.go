@@ -95,6 +95,20 @@ func TestNextWithoutChecksWaitsForTheBake(t *testing.T) {
 	}
 }
 
+func TestNextLooksAtOnceWhereABakeMayEndAtOnce(t *testing.T) {
+	p := plan()
+	p.Waves[0].Bake.Min = 0
+	s := tell(t).deploy("one", "a").baking("one")
+	since := s.r.Waves[0].Since
+	if step := core.Next(p, s.r, since, core.Evidence{}); step.Do != core.DoLook || !step.At.Equal(since) {
+		t.Errorf("at first: %+v", step)
+	}
+	seen := core.Evidence{At: since, Enough: true, Verdicts: verdicts(core.Pass)}
+	if step := core.Next(p, s.r, since, seen); step.Do != core.DoPass {
+		t.Errorf("after the look: %+v", step)
+	}
+}
+
 func TestNextPrecheck(t *testing.T) {
 	tests := map[core.VerdictKind]core.Verb{
 		core.Pass: core.DoDeploy, core.Inconclusive: core.DoDeploy, core.Fail: core.DoHalt, core.Error: core.DoHalt,

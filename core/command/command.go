@@ -111,8 +111,11 @@ func (s *ship) fail(ctx context.Context, err error) int {
 	if errors.As(err, &done) {
 		return done.state.ExitCode()
 	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = errors.New("cancelled before a rollout was started or taken over; nothing was done")
+	}
 	if err := s.publishFailure(ctx, err); err != nil {
-		s.complain(err.Error())
+		s.tell(core.Annotation{Title: "Outputs", Message: err.Error()})
 	}
 	if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
 		for _, m := range mistakes {
@@ -121,8 +124,7 @@ func (s *ship) fail(ctx context.Context, err error) int {
 		fmt.Fprintln(s.Stderr, strings.TrimRight(err.Error(), "\n"))
 		return core.ExitUsage
 	}
-	s.log.Annotate(core.Annotation{Error: true, Title: "Breakwater", Message: err.Error()})
-	s.complain(err.Error())
+	s.tell(core.Annotation{Error: true, Title: "Breakwater", Message: err.Error()})
 	var refused engine.Refused
 	var blocked engine.Blocked
 	var lost engine.Lost
@@ -135,6 +137,16 @@ func (s *ship) fail(ctx context.Context, err error) int {
 	default:
 		return core.ExitUnexpected
 	}
+}
+
+// tell says an error or a warning once: as an annotation where the forge has such, which is in its log as well, else on
+// standard error.
+func (s *ship) tell(a core.Annotation) {
+	if s.Forge != nil {
+		s.log.Annotate(a)
+		return
+	}
+	fmt.Fprintln(s.Stderr, "breakwater: "+a.Message)
 }
 
 // A ship is the process at work: what every command needs.

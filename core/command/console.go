@@ -40,9 +40,6 @@ func (c *console) resumes(file string, p *core.Plan) {
 	c.Say("%s has changed since this rollout started. The rollout goes on with the plan that it started with.", file)
 }
 
-// complain prints what went wrong.
-func (s *ship) complain(text string) { fmt.Fprintln(s.Stderr, "breakwater: "+text) }
-
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

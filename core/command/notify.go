@@ -41,8 +41,7 @@ func (m *messengers) send(ctx context.Context, s *ship, n core.Notifier, r *core
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := n.Notify(ctx, r); err != nil {
-		s.log.Annotate(core.Annotation{Title: "Notification", Message: err.Error()})
-		s.complain("not notified: " + err.Error())
+		s.tell(core.Annotation{Title: "Notification", Message: "not notified: " + err.Error()})
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, c.rolloutFlags, func(e *engine.Engine) (*core.Rollout, error) {
+	return s.rollOut(ctx, l, c.rolloutFlags, core.StateSucceeded, func(e *engine.Engine) (*core.Rollout, error) {
 		return e.Run(ctx, engine.Request{
 			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, PlanFile: l.file, PlanText: l.text,
 			Waves: func(ctx context.Context, previous string) ([]core.StartWave, error) {
@@ -55,8 +55,8 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 }
 
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
-// and as exit code.
-func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func(*engine.Engine) (*core.Rollout, error)) error {
+// and as exit code. The command has done what it was asked if the rollout ends in the state want.
+func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core.State, work func(*engine.Engine) (*core.Rollout, error)) error {
 	job := s.forge.Job()
 	book, err := s.openLedger(ctx, f.Ledger, l.dir)
 	if err != nil {
@@ -105,7 +105,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, work func
 	} else if err := show.outcome(r); err != nil {
 		return err
 	}
-	if r.State != core.StateSucceeded {
+	if r.State != want {
 		message := r.Reason
 		if failures := engine.Failures(r); failures != nil {
 			message += "\n" + failures.Error()

@@ -80,7 +80,7 @@ var places = []string{
 	".gitlab/breakwater.yaml", ".gitlab/breakwater.yml",
 }
 
-// Find returns the path of the plan below dir. None is an error that is [fs.ErrNotExist]; two are an error, because a
+// Find returns the path of the plan below dir. None is an error; two are an error, because a
 // plan that is there but not used is a trap.
 func Find(dir string) (string, error) {
 	var found []string
@@ -95,8 +95,7 @@ func Find(dir string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", fmt.Errorf("no plan below %s: looked for %s; write one, or name it with --plan: %w",
-			dir, strings.Join(places, ", "), fs.ErrNotExist)
+		return "", fmt.Errorf("no plan below %s: looked for %s; write one, or name it with --plan", dir, strings.Join(places, ", "))
 	case 1:
 		return found[0], nil
 	default:

@@ -15,8 +15,7 @@ func Failures(r *core.Rollout) error {
 	var all *multierror.Error
 	for _, w := range r.Waves {
 		for _, t := range w.Targets {
-			switch t.State {
-			case core.TargetFailed, core.TargetRollbackFailed:
+			if t.Error != "" {
 				all = multierror.Append(all, fmt.Errorf("%s (wave %s) is %s: %s", t.Name, w.Name, t.State, t.Error))
 			}
 		}

@@ -140,10 +140,20 @@ func (j *journal) reload(ctx context.Context) error {
 		return err
 	}
 	if r.ID != j.r.ID || r.Lease.Holder.ID != j.actor.ID {
-		return Lost{Holder: r.Lease.Holder}
+		return Lost{Holder: lastHolder(have)}
 	}
 	*j.r = *r
 	return nil
+}
+
+// lastHolder is who held the line last, also if it was given back since.
+func lastHolder(events []core.Event) core.Actor {
+	for _, e := range slices.Backward(events) {
+		if e.Lease != nil {
+			return e.Lease.Holder
+		}
+	}
+	return core.Actor{}
 }
 
 // lasts makes sure that the lease lasts for at least need from now. It returns the event that renews it, if one is due;

@@ -82,7 +82,9 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 		p.began = e.At
 		p.Say("%s  putting the previous version back on %s: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
 	case core.EventVerified:
-		p.Say("%-14s  asked after the rollback: %s", "verify", p.verdicts(e.Verdicts))
+		if r.Unwell {
+			p.Say("%-14s  NOT RECOVERED: %s", "verify", p.verdicts(e.Verdicts))
+		}
 	case core.EventEnded:
 		p.Say("%s. %s", strings.ToUpper(string(r.State)), line(r.Reason, 400))
 	case core.EventLooked, core.EventRenewed, core.EventReleased:
@@ -104,7 +106,11 @@ func (p *Progress) outcomes(e core.Event) {
 	for _, res := range e.Results {
 		switch res.Outcome {
 		case core.OutcomeFailed:
-			p.Say("%s  FAILED on target %s: %s", fmt.Sprintf("%-14s", line(e.Wave, 24)), line(res.Target, 60), line(res.Error, 300))
+			what := "FAILED on"
+			if e.Type == core.EventReverted {
+				what = "the rollback FAILED on"
+			}
+			p.Say("%s  %s target %s: %s", fmt.Sprintf("%-14s", line(e.Wave, 24)), what, line(res.Target, 60), line(res.Error, 300))
 		case core.OutcomeCut:
 			p.Say("%s  cut off on target %s", fmt.Sprintf("%-14s", line(e.Wave, 24)), line(res.Target, 60))
 		}
@@ -141,7 +147,11 @@ func (p *Progress) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
 	p.spoke, p.kinds = now, kinds
 	said := p.verdicts(seen.Verdicts)
 	w := r.Waves[r.Wave]
-	text := fmt.Sprintf("%s  %-14s  ", now.UTC().Format(time.TimeOnly), line(w.Name, 24))
+	name, about := line(w.Name, 24), ""
+	if r.State != core.StateBaking {
+		name, about = "verify", "asked after the rollback: "
+	}
+	text := fmt.Sprintf("%s  %-14s  %s", now.UTC().Format(time.TimeOnly), name, about)
 	if r.State == core.StateBaking {
 		bake := p.plan.Waves[w.Rule].Bake
 		baked := seen.At.Sub(w.Since)

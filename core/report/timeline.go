@@ -90,6 +90,10 @@ func happened(e core.Event) string {
 		return plural(len(e.Targets), "target") + reason(e)
 	case len(e.Verdicts) > 0 && e.Reason == "":
 		return tally(e.Verdicts)
+	case e.Type == core.EventClaimed:
+		return "took the line over"
+	case e.Type == core.EventBaking:
+		return "the wave is out"
 	default:
 		return line(e.Reason, 200)
 	}

@@ -186,7 +186,7 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		return []string{"Nothing: the line is free for the next version."}
 	case core.StateHalted:
 		does := []string{"Run the same command, or re-run the CI job, to resume. " + kept(r.Cause)}
-		if previous(r) != "none" {
+		if touched, _ := out(r); touched > 0 && previous(r) != "none" {
 			does = append(does, `To put the previous version back instead: breakwater rollback --reason "..."`)
 		}
 		return append(does, `To leave it as it is and free the line: breakwater abort --reason "..."`)
