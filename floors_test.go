@@ -19,6 +19,7 @@ var floors = map[string]struct {
 	others bool
 }{
 	"core":                   {},
+	"core/judge":             {may: []string{"core"}},
 	"core/schedule":          {may: []string{"core"}},
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":            {may: []string{"core"}, others: true},

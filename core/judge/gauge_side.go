@@ -1,0 +1,196 @@
+package judge
+
+import (
+	"math"
+	"slices"
+)
+
+const (
+	shiftWeight = 0.8  // of the evidence for a shift; the rest is for single looks far out
+	outlierRate = 0.2  // share of looks that are far out in a regression of that kind
+	gaugeCap    = 100  // most that one look may multiply the evidence by
+	gaugeAlone  = 10   // evidence that must be left without the look that told most
+	gaugeWindow = 15   // looks that the local scale is taken from: noise comes and goes with load
+	gaugeScale  = 1e-3 // noise that even the quietest gauge has, in logarithms: 0.1%
+	shiftTails  = 4    // degrees of freedom for shifts: tails that no single look can abuse
+	correlated  = 0.3  // lag-one correlation that an hour of independent looks does not show: 2.3 standard errors
+	ownOffset   = 2    // standard errors by which arms must have differed before, to be taken as different
+	sharedJump  = 2    // scales by which a control jumps up at once when both arms do
+)
+
+// The alternatives, in scales of the noise. The last outlier stands for everything far beyond what was seen.
+var (
+	shifts   = [...]float64{0.3, 0.7, 1.5}
+	outliers = [...]float64{1.5, 3, 6, math.MaxFloat64}
+	smooths  = [...]int{1, 3, 5} // over how many looks the control may be smoothed
+)
+
+func gaugeWeight(i int) float64 {
+	if i < len(shifts) {
+		return shiftWeight / float64(len(shifts))
+	}
+	return (1 - shiftWeight) / float64(len(outliers))
+}
+
+// arms are the logarithms of both arms before the deploy, usable looks only.
+type arms struct {
+	control, candidate []float64
+	gap                []int // looks since the one before
+}
+
+func (a *arms) add(control, candidate float64, gap int) {
+	a.control, a.candidate, a.gap = append(a.control, control), append(a.candidate, candidate), append(a.gap, gap)
+}
+
+func (a *arms) negate() {
+	for i := range a.control {
+		a.control[i], a.candidate[i] = -a.control[i], -a.candidate[i]
+	}
+}
+
+// A gaugeSide asks whether the candidate has moved in one direction. Its fields are its memory.
+type gaugeSide struct {
+	Direction Direction `json:"direction"`
+	Base      smoothing `json:"base"`
+	Centre    float64   `json:"centre"` // of candidate minus base, before
+	Phi       float64   `json:"phi"`    // what a look owes to the look before it
+	Scale     float64   `json:"scale"`  // of what it does not
+	Tails     float64   `json:"tails"`  // degrees of freedom of it
+	Last      float64   `json:"last"`   // candidate minus base at the last usable look
+	Recent    []float64 `json:"recent"` // the last innovations
+	Harm      mixture   `json:"harm"`   // shifts, then outliers
+	Known     float64   `json:"known"`  // looks that Centre was taken from
+}
+
+// newGaugeSide sums up what was before the deploy.
+func newGaugeSide(d Direction, before arms) gaugeSide {
+	s := gaugeSide{Direction: d, Harm: newMixture(len(shifts) + len(outliers)), Known: float64(len(before.control))}
+	s.Base = chooseSmoothing(before)
+	diff := s.Base.differences(before)
+	s.Centre = centre(diff)
+	s.Phi = carry(diff, before.gap, s.Centre)
+	if math.Abs(s.Centre) < ownOffset*scale(diff)*math.Sqrt((1+s.Phi)/(1-s.Phi)/s.Known) {
+		s.Centre = 0
+	}
+	var innovations []float64
+	for i, x := range diff {
+		if i > 0 || s.Phi == 0 {
+			innovations = append(innovations, s.innovation(x, before.gap[i], s.Centre))
+		}
+		s.Last = x
+	}
+	s.Scale = scale(innovations)
+	s.Tails = tails(innovations, s.Scale)
+	s.Recent = slices.Clone(innovations[max(0, len(innovations)-gaugeWindow-1):])
+	return s
+}
+
+// look takes a look after the deploy.
+func (s *gaugeSide) look(control, candidate float64, gap int, margin float64) {
+	if s.Direction == Decrease {
+		control, candidate = -control, -candidate
+	}
+	x := candidate - s.Base.next(control)
+	beyond := s.innovation(x, gap, s.Centre+margin)
+	local := beyond / s.localScale()
+	far := beyond / s.Scale
+	s.Harm.step(func(i int) float64 {
+		if i < len(shifts) {
+			// For noise that is as often up as down this is an exact e-value, whatever its scale and shape.
+			return 2 / (1 + math.Exp(student(local+shifts[i], shiftTails)-student(local-shifts[i], shiftTails)))
+		}
+		return min(1-outlierRate+outlierRate*s.outlier(far, outliers[i-len(shifts)]), gaugeCap)
+	})
+	s.Recent = append(s.Recent, s.innovation(x, gap, s.Centre))
+	s.Recent = s.Recent[max(0, len(s.Recent)-gaugeWindow-1):]
+	s.Last = x
+}
+
+// outlier is the likelihood ratio of a look that is size scales out, against the noise before the deploy.
+func (s *gaugeSide) outlier(z, size float64) float64 {
+	if size < math.MaxFloat64 {
+		return math.Exp(student(z-size, s.Tails) - student(z, s.Tails))
+	}
+	if z <= 1 {
+		return 0
+	}
+	anywhere := 0.5 / (z * math.Pow(1+math.Log(z), 1.5)) // a density over all sizes above 1, however large
+	return anywhere / math.Exp(student(z, s.Tails)+studentPeak(s.Tails))
+}
+
+// innovation is what a look does not owe to the last one, on the scale of adjacent looks.
+func (s *gaugeSide) innovation(x float64, gap int, centre float64) float64 {
+	if s.Phi == 0 {
+		return x - centre
+	}
+	owed := math.Pow(s.Phi, float64(gap))
+	return (x - centre - owed*(s.Last-centre)) * math.Sqrt((1-s.Phi*s.Phi)/(1-owed*owed))
+}
+
+// localScale is the scale of the last innovations, from their differences: a shift does not widen it.
+func (s *gaugeSide) localScale() float64 {
+	var steps []float64
+	for i := 1; i < len(s.Recent); i++ {
+		steps = append(steps, math.Abs(s.Recent[i]-s.Recent[i-1]))
+	}
+	if len(steps) < 4 {
+		return s.Scale
+	}
+	return max(median(steps)/0.954, gaugeScale) // 0.954 is the median of it for normal noise
+}
+
+// error is the standard error of the mean of n looks against the looks before the deploy.
+func (s *gaugeSide) error(n float64) float64 {
+	return s.Scale / (1 - s.Phi) * math.Sqrt(1/n+1/s.Known)
+}
+
+// smoothing is what the candidate is compared with: the control now, or the median of its last looks. Where the arms'
+// noise is independent, smoothing the control takes away half of the noise of the comparison.
+type smoothing struct {
+	Over   int       `json:"over"` // looks
+	Recent []float64 `json:"recent"`
+	Jump   float64   `json:"jump"` // how far up the control must be to count as it is: what both arms share comes at once
+}
+
+// chooseSmoothing takes the smoothing that predicted the candidate best before the deploy. Where looks are correlated it
+// takes none: a median lags behind what both arms share.
+func chooseSmoothing(before arms) smoothing {
+	best := smoothing{Over: 1}
+	diff := best.differences(before)
+	if lagOne(diff, before.gap, median(diff)) > correlated {
+		return smoothing{Over: 1}
+	}
+	least := spread(diff)
+	for _, over := range smooths[1:] {
+		s := smoothing{Over: over, Jump: math.Inf(1)}
+		var off []float64
+		for _, x := range before.control {
+			off = append(off, math.Abs(x-s.next(x)))
+		}
+		s.Jump, s.Recent = sharedJump*1.25*mean(off), nil
+		if w := spread(s.differences(before)); w < 0.97*least {
+			best, least = s, w
+		}
+	}
+	return smoothing{Over: best.Over, Jump: best.Jump}
+}
+
+// next takes the control's value and returns what to compare the candidate with.
+func (s *smoothing) next(control float64) float64 {
+	s.Recent = append(s.Recent, control)
+	s.Recent = s.Recent[max(0, len(s.Recent)-s.Over):]
+	base := median(s.Recent)
+	if control > base+s.Jump {
+		return control
+	}
+	return base
+}
+
+// differences are candidate minus base over the looks before the deploy.
+func (s *smoothing) differences(before arms) []float64 {
+	diff := make([]float64, len(before.control))
+	for i, control := range before.control {
+		diff[i] = before.candidate[i] - s.next(control)
+	}
+	return diff
+}

@@ -1,0 +1,179 @@
+package judge
+
+import (
+	"math"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A HistogramLook is what two latency histograms gained since the look before: for each bucket edge, how many requests
+// were at most that slow. The last edge is +Inf: all requests.
+type HistogramLook struct {
+	Control   []float64
+	Candidate []float64
+}
+
+// usable reports whether a look can be judged. Cumulative buckets never fall.
+func (l HistogramLook) usable(edges int) bool {
+	if len(l.Control) != edges || len(l.Candidate) != edges {
+		return false
+	}
+	for i := range edges - 1 {
+		if !(l.Control[i] <= l.Control[i+1]) || !(l.Candidate[i] <= l.Candidate[i+1]) || !l.above(i).usable() {
+			return false
+		}
+	}
+	return l.Control[0] >= 0 && l.Candidate[0] >= 0
+}
+
+// above are the counts of requests slower than edge i.
+func (l HistogramLook) above(i int) CountLook {
+	control, candidate := l.Control[len(l.Control)-1], l.Candidate[len(l.Candidate)-1]
+	return CountLook{
+		Control: control, ControlBad: control - l.Control[i],
+		Candidate: candidate, CandidateBad: candidate - l.Candidate[i],
+	}
+}
+
+// The edges that are judged are those that between these shares of requests exceeded before: from a bit below the
+// median to far in the tail. Beyond them an edge tells nothing, and would dilute the average.
+const (
+	sharpestEdge = 0.0005
+	bluntestEdge = 0.6
+)
+
+// Histogram judges latency against a control that served at the same time. For every bucket edge, requests slower than
+// it are counted as bad events and judged as [Counts] are; the evidence is averaged over the edges. It needs no
+// interpolation between edges, merges instances, and says which edge tells most.
+type Histogram struct {
+	Options Options
+	Edges   []float64 // upper bounds of the buckets, ascending; the last is +Inf
+	State   HistogramState
+}
+
+// HistogramState is all that [Histogram] remembers.
+type HistogramState struct {
+	Sides    []Side  `json:"sides"` // for each direction, for each edge but the last
+	Before   int     `json:"before"`
+	Looks    int     `json:"looks"`
+	Unusable int     `json:"unusable"`
+	Most     float64 `json:"most"`
+	Failed   bool    `json:"failed"`
+}
+
+// NewHistogram starts a test of buckets with these upper bounds, the last +Inf. The default margin is 2%: of the share
+// of requests slower than an edge.
+func NewHistogram(o Options, edges []float64) *Histogram {
+	h := &Histogram{Options: o.defaults("requests", 0.02), Edges: edges}
+	for _, d := range h.Options.Direction.directions() {
+		for range len(edges) - 1 {
+			h.State.Sides = append(h.State.Sides, newSide(d))
+		}
+	}
+	return h
+}
+
+// Before takes a look at which both arms ran the old version.
+func (h *Histogram) Before(l HistogramLook) {
+	if !l.usable(len(h.Edges)) {
+		return
+	}
+	h.State.Before++
+	for i := range h.State.Sides {
+		h.State.Sides[i].before(l.above(i % (len(h.Edges) - 1)))
+	}
+}
+
+// Look takes a look after the deploy.
+func (h *Histogram) Look(l HistogramLook) Verdict {
+	s := &h.State
+	if s.Failed {
+		return h.verdict()
+	}
+	if !l.usable(len(h.Edges)) {
+		s.Unusable++
+		return h.verdict()
+	}
+	s.Looks++
+	if s.Looks+s.Unusable > warmUp {
+		for i := range s.Sides {
+			s.Sides[i].look(l.above(i%(len(h.Edges)-1)), 1+h.Options.Margin)
+		}
+	}
+	used := h.used()
+	e := average(used, (*Side).harm)
+	s.Most = max(s.Most, e)
+	s.Failed = len(used) > 0 && e >= 1/h.Options.FalseAlarms && worst(used).earned(float64(len(used)))
+	return h.verdict()
+}
+
+// used are the sides that are judged: of the edges that told apart fast from slow before the deploy.
+func (h *Histogram) used() []*Side {
+	var used []*Side
+	for i := range h.State.Sides {
+		s := &h.State.Sides[i]
+		t := s.Old
+		if h.State.Before == 0 {
+			t = s.New
+		}
+		share := (t.CandidateBad + t.ControlBad) / (t.Candidate + t.Control)
+		if share >= sharpestEdge && share <= bluntestEdge {
+			used = append(used, s)
+		}
+	}
+	return used
+}
+
+func (h *Histogram) verdict() Verdict {
+	s, used := &h.State, h.used()
+	v := Verdict{Verdict: core.Inconclusive}
+	e := &v.Evidence
+	safe := math.Inf(1)
+	if len(used) > 0 {
+		w := worst(used)
+		*e = w.evidence()
+		for i := range s.Sides {
+			if w == &s.Sides[i] {
+				e.Edge = h.Edges[i%(len(h.Edges)-1)]
+			}
+		}
+		for _, side := range used {
+			safe = min(safe, side.safe())
+		}
+		e.E, e.Safe, e.SafeRatio = average(used, (*Side).harm), safe, safeRatio
+	}
+	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
+	e.Most, e.Needed = max(1, s.Most), 1/h.Options.FalseAlarms
+	switch {
+	case s.Failed:
+		v.Verdict = core.Fail
+	case len(used) > 0 && safe >= safeNeeded:
+		v.Verdict = core.Pass
+		v.Early = s.Looks >= h.Options.MinLooks && e.E < 1
+	}
+	v.Reason = histogramReason(h.Options.Name, v)
+	return v
+}
+
+// average of what the sides say; 1, which is no evidence, if there are none.
+func average(sides []*Side, what func(*Side) float64) float64 {
+	if len(sides) == 0 {
+		return 1
+	}
+	sum := 0.0
+	for _, s := range sides {
+		sum += what(s)
+	}
+	return sum / float64(len(sides))
+}
+
+// worst is the side with the most evidence of harm.
+func worst(sides []*Side) *Side {
+	w := sides[0]
+	for _, s := range sides {
+		if s.harm() > w.harm() {
+			w = s
+		}
+	}
+	return w
+}

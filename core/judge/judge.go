@@ -1,0 +1,135 @@
+// Package judge turns numbers into verdicts: is the wave worse than what it is compared with? It is pure: standard
+// library only, no clock, no network, no goroutine. A test is handed one look at a time; its State is a few hundred to a
+// few thousand bytes of JSON, and a look taken up in another process goes on as if nothing had happened.
+//
+// Most tests here are e-processes: a number that starts at 1 and, as long as the release is healthy, is not expected to
+// grow, however often anybody looks. By Ville's inequality it reaches 1/a with probability at most a. So "fail at the
+// first look at which it is at 1/a" stops a healthy release with probability at most a whatever the schedule of looks,
+// and averages of such numbers need no correction for their dependence.
+//
+//   - [Counts]: bad events out of a total, against a control. Guaranteed while errors are independent given the traffic.
+//   - [Histogram]: latency buckets, against a control. As counts, for every bucket edge at once.
+//   - [Gauge]: samples of a gauge, against a control. Calibrated: no test is exact for noise of unknown dependence.
+//   - [History]: one series without a control, calibrated on its own past.
+//   - [MannWhitney]: what Kayenta would say, for those who come from there.
+package judge
+
+import (
+	"math"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// Direction says which change is a regression.
+type Direction string
+
+// The directions.
+const (
+	Increase Direction = "increase" // more is worse; the default
+	Decrease Direction = "decrease" // less is worse
+	Either   Direction = "either"   // any change is
+)
+
+// Options are what a user may say about a test. The zero value of each field is its default.
+type Options struct {
+	Name        string    // what is counted or measured, for the reason: "errors", "p99", "cpu"
+	FalseAlarms float64   // chance that a healthy release fails, over all looks; default 0.01
+	Margin      float64   // relative change that is tolerated, 0.1 is 10%; negative: none; default by test
+	Direction   Direction // default [Increase]
+	MinLooks    int       // looks before a pass may end a bake; default 36
+}
+
+// Defaults of [Options].
+const (
+	falseAlarms = 0.01
+	minLooks    = meanOnset + 6 // a regression that starts late must have had the time to start and to show
+)
+
+func (o Options) defaults(name string, margin float64) Options {
+	if o.Name == "" {
+		o.Name = name
+	}
+	if !(o.FalseAlarms > 0 && o.FalseAlarms < 1) {
+		o.FalseAlarms = falseAlarms
+	}
+	switch {
+	case o.Margin == 0 || !finite(o.Margin):
+		o.Margin = margin
+	case o.Margin < 0:
+		o.Margin = 0
+	}
+	if o.Direction == "" {
+		o.Direction = Increase
+	}
+	if o.MinLooks <= 0 {
+		o.MinLooks = minLooks
+	}
+	return o
+}
+
+// directions are the one-sided questions that a direction asks.
+func (d Direction) directions() []Direction {
+	if d == Either {
+		return []Direction{Increase, Decrease}
+	}
+	return []Direction{d}
+}
+
+// A Test judges a release one look at a time. Before takes the looks at which both arms ran the old version, Look those
+// after the deploy, in order. A look that cannot be used (missing, negative, infinite) is only counted. A fail is final:
+// later looks repeat it.
+type Test[L any] interface {
+	Before(look L)
+	Look(look L) Verdict
+}
+
+// A Verdict is the answer after a look.
+type Verdict struct {
+	Verdict  core.VerdictKind `json:"verdict"`
+	Early    bool             `json:"early,omitempty"` // a pass that is shown well enough to end the bake now
+	Reason   string           `json:"reason"`          // one sentence
+	Evidence Evidence         `json:"evidence"`
+}
+
+// Evidence is what a human needs to check a verdict.
+type Evidence struct {
+	Looks     int        `json:"looks"`                // usable looks since the deploy
+	Before    int        `json:"before"`               // usable looks before it
+	Unusable  int        `json:"unusable,omitempty"`   // looks that could not be used
+	Candidate float64    `json:"candidate"`            // level of the wave: a share, or the mean of a gauge
+	Control   float64    `json:"control"`              // level of what it is compared with
+	Ratio     float64    `json:"ratio,omitempty"`      // candidate over control; absent if unknown
+	Interval  [2]float64 `json:"interval,omitzero"`    // of the ratio, at 95%: for the report, not what decides
+	Totals    *Totals    `json:"totals,omitempty"`     // counts and histograms: the sums behind the shares
+	E         float64    `json:"e"`                    // evidence of harm now; [History]: how far the level has moved
+	Most      float64    `json:"most"`                 // the most that it has been
+	Needed    float64    `json:"needed"`               // to fail
+	Safe      float64    `json:"safe,omitempty"`       // evidence that no regression of SafeRatio hides; 20 shows it
+	SafeRatio float64    `json:"safe_ratio,omitempty"` // times the control's level
+	Noise     float64    `json:"noise,omitempty"`      // counts: variance over chance; gauges: lag-one correlation
+	Edge      float64    `json:"edge,omitempty"`       // histogram: the bucket edge that tells most
+}
+
+// Totals are sums since the deploy, without the warm-up.
+type Totals struct {
+	Candidate    float64 `json:"candidate"`
+	CandidateBad float64 `json:"candidate_bad"`
+	Control      float64 `json:"control"`
+	ControlBad   float64 `json:"control_bad"`
+}
+
+// finite reports whether every number can be used.
+func finite(xs ...float64) bool {
+	for _, x := range xs {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// The range of what is measured: beyond it a ratio would not be a number any more.
+const smallest, largest = 1e-150, 1e150
+
+// measurable reports whether a sample can be compared by its ratio to another.
+func measurable(x float64) bool { return x >= 0 && x <= largest }

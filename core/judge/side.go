@@ -1,0 +1,191 @@
+package judge
+
+import (
+	"math"
+	"slices"
+)
+
+// What the tests of counts have in common.
+const (
+	warmUp     = 2    // looks after a deploy that are not judged: cold caches are real, but they pass
+	lookCap    = 100  // most that one look may multiply the evidence by: two bad looks are the least that fails
+	aloneFloor = 3    // evidence that must be left without the look that told most: the others must speak against it too
+	badFloor   = 5    // bad events that the worse arm must have had: fewer are an anecdote
+	shareFloor = 5e-4 // by how much its share must be higher: less is not worth a rollback
+
+	safeRatio  = 2  // a regression that a pass excludes: twice as bad
+	safeNeeded = 20 // the evidence that shows it: it hides with a chance of at most 1 in 20
+
+	hostSpread = 0.1 // how far two healthy groups of hosts are expected to differ, one standard deviation
+	coldNoise  = 2   // noise that is assumed while there is nothing to measure it on
+	coldLooks  = 10  // looks that it takes to measure it
+
+	outageSize  = 20   // requests in a look, of which
+	outageShare = 0.5  // so many fail,
+	outageOdds  = 1e-6 // with this chance if the arms were alike: an outage, which no cap and no warm-up delays
+)
+
+// The alternatives: how many times worse than tolerated, and how many times better than unacceptable. They are dense where
+// telling them apart takes many looks, and sparse where one or two looks tell anyway.
+var (
+	worse  = [...]float64{1.15, 1.3, 1.5, 2, 3, 5, 10, 30}
+	better = [...]float64{0.25, 0.5, 0.75, 0.9}
+)
+
+// A Side asks one question of two arms: is the candidate's rate of bad events higher than the control's times what is
+// tolerated? Its fields are its memory.
+type Side struct {
+	Direction Direction `json:"direction"`
+	Harm      mixture   `json:"harm"`
+	Safe      []float64 `json:"safe"` // for each of better: its likelihood ratio since the deploy
+	Noise     noise     `json:"noise"`
+	Old       Totals    `json:"old"` // before the deploy
+	New       Totals    `json:"new"` // since
+}
+
+func newSide(d Direction) Side {
+	return Side{Direction: d, Harm: newMixture(len(worse)), Safe: slices.Repeat([]float64{1}, len(better))}
+}
+
+func (t *Totals) add(l CountLook) {
+	t.Candidate += l.Candidate
+	t.CandidateBad += l.CandidateBad
+	t.Control += l.Control
+	t.ControlBad += l.ControlBad
+}
+
+// before takes a look at two arms that run the same version.
+func (s *Side) before(l CountLook) {
+	l = l.towards(s.Direction)
+	s.Noise.add(l, 1)
+	s.Old.add(l)
+}
+
+// look takes a look after the deploy. margin is the ratio of rates that is tolerated beside what the hosts explain.
+func (s *Side) look(l CountLook, margin float64) {
+	l = l.towards(s.Direction)
+	hosts := s.hosts()
+	temper := s.Noise.factor()
+	s.Harm.step(func(i int) float64 { return min(l.ratio(hosts*margin, worse[i], temper), lookCap) })
+	for i, times := range better {
+		s.Safe[i] = min(s.Safe[i]*l.ratio(hosts*safeRatio, times, temper), ceiling)
+	}
+	if s.Noise.cold() {
+		s.Noise.add(l, s.New.ratio())
+	}
+	s.New.add(l)
+}
+
+// ratio is the likelihood ratio of a look for the candidate's rate being rho*times the control's, against rho times.
+// Given the sum of bad events the candidate's are binomial. The look counts 1/temper: bad events that come in bursts
+// tell less than their number.
+func (l CountLook) ratio(rho, times, temper float64) float64 {
+	bad := l.ControlBad + l.CandidateBad
+	g := l.CandidateBad*math.Log(times) + bad*math.Log((rho*l.Candidate+l.Control)/(rho*times*l.Candidate+l.Control))
+	return math.Exp(g / temper)
+}
+
+// hosts is the ratio of rates that the two groups of hosts showed before the deploy: what was measured, shrunk towards
+// "alike" by as much as it could be chance.
+func (s *Side) hosts() float64 {
+	o := s.Old
+	if o.CandidateBad == 0 || o.ControlBad == 0 {
+		return 1
+	}
+	prior := hostSpread * hostSpread
+	chance := s.Noise.factor() * (1/o.CandidateBad + 1/o.ControlBad)
+	return math.Exp(math.Log(o.CandidateBad/o.Candidate/(o.ControlBad/o.Control)) * prior / (prior + chance))
+}
+
+func (s *Side) harm() float64 { return s.Harm.value(evenly(len(worse))) }
+
+// safe is the evidence that the candidate is not safeRatio times as bad. All of its stake is on the first look.
+func (s *Side) safe() float64 {
+	sum := 0.0
+	for _, a := range s.Safe {
+		sum += a
+	}
+	return sum / float64(len(s.Safe))
+}
+
+// earned reports whether evidence of harm may stop a release: more than one look says so, the worse arm had enough bad
+// events, and their share is higher by an amount that matters. sides is among how many the evidence was averaged.
+func (s *Side) earned(sides float64) bool {
+	n := s.New
+	return s.Harm.without(evenly(len(worse)))/sides >= aloneFloor && n.CandidateBad >= badFloor &&
+		n.CandidateBad/n.Candidate-n.ControlBad/n.Control >= shareFloor
+}
+
+// outage reports whether most requests of the worse arm fail while those of the other do not. The chance of such a split
+// in arms that are alike is bounded by Chernoff's inequality.
+func (s *Side) outage(l CountLook) bool {
+	l = l.towards(s.Direction)
+	if l.Candidate < outageSize || l.CandidateBad < outageShare*l.Candidate || l.ControlBad > outageShare/2*l.Control {
+		return false
+	}
+	bad := l.ControlBad + l.CandidateBad
+	expected, seen := l.Candidate/(l.Candidate+l.Control), l.CandidateBad/bad
+	divergence := seen * math.Log(seen/expected)
+	if seen < 1 {
+		divergence += (1 - seen) * math.Log((1-seen)/(1-expected))
+	}
+	return seen > expected && bad*divergence/s.Noise.factor() >= -math.Log(outageOdds)
+}
+
+// ratio is the candidate's rate over the control's, 1 if that is not known.
+func (t Totals) ratio() float64 {
+	if t.CandidateBad == 0 || t.ControlBad == 0 {
+		return 1
+	}
+	return t.CandidateBad / t.Candidate / (t.ControlBad / t.Control)
+}
+
+// evidence is what the side has seen, turned back to candidate and control as the user knows them.
+func (s *Side) evidence() Evidence {
+	n := s.New
+	if s.Direction == Decrease {
+		n = Totals{Candidate: n.Control, CandidateBad: n.ControlBad, Control: n.Candidate, ControlBad: n.CandidateBad}
+	}
+	e := Evidence{Totals: &n, Noise: s.Noise.factor()}
+	if n.Candidate > 0 {
+		e.Candidate, e.Control = n.CandidateBad/n.Candidate, n.ControlBad/n.Control
+	}
+	if n.CandidateBad > 0 && n.ControlBad > 0 {
+		e.Ratio = n.ratio()
+		width := 1.96 * math.Sqrt(e.Noise*(1/n.CandidateBad+1/n.ControlBad))
+		e.Interval = [2]float64{e.Ratio * math.Exp(-width), e.Ratio * math.Exp(width)}
+	}
+	return e
+}
+
+// noise measures by how much the split of bad events varies more than chance: the mean of Pearson's chi-squared.
+type noise struct {
+	Square float64 `json:"square"`
+	Splits float64 `json:"splits"` // looks with bad events to split
+	Looks  float64 `json:"looks"`
+}
+
+// add takes a look at which the rates of the arms are expected to have this ratio.
+func (n *noise) add(l CountLook, ratio float64) {
+	n.Looks++
+	bad := l.ControlBad + l.CandidateBad
+	if bad == 0 {
+		return
+	}
+	theta := ratio * l.Candidate / (ratio*l.Candidate + l.Control)
+	d := l.CandidateBad - bad*theta
+	n.Square += d * d / (bad * theta * (1 - theta))
+	n.Splits++
+}
+
+// cold reports whether there is too little to go by.
+func (n *noise) cold() bool { return n.Looks < coldLooks }
+
+// factor is by how much to temper what a look says: 1 is chance.
+func (n *noise) factor() float64 {
+	assumed := max(0, coldLooks-n.Looks)
+	if n.Splits+assumed == 0 {
+		return 1
+	}
+	return max(1, (n.Square+coldNoise*assumed)/(n.Splits+assumed))
+}
