@@ -171,9 +171,9 @@ func (g *Gauge) verdict() Verdict {
 		n := float64(s.Looks)
 		control, candidate := s.Sum[0]/n, s.Sum[1]/n
 		e.Control, e.Candidate, e.Noise = math.Exp(control), math.Exp(candidate), w.Phi
-		e.Ratio = math.Exp(candidate - control)
+		e.Ratio = min(math.Exp(candidate-control), math.MaxFloat64)
 		width := 1.96 * w.error(n)
-		e.Interval = [2]float64{e.Ratio * math.Exp(-width), e.Ratio * math.Exp(width)}
+		e.Interval = interval(e.Ratio, width)
 		visible = math.Log1p(g.Options.Margin) + w.error(n)*math.Sqrt(2*math.Log(e.Needed)+2)
 	}
 	switch {

@@ -283,7 +283,7 @@ func (h *History) verdict() Verdict {
 	}
 	e := &v.Evidence
 	e.Candidate = s.Sum / float64(s.Looks)
-	e.Ratio = math.Exp(w.sign() * w.Rise.Sum / w.Rise.N)
+	e.Ratio = min(math.Exp(w.sign()*w.Rise.Sum/w.Rise.N), math.MaxFloat64)
 	e.Control = e.Candidate / e.Ratio
 	e.E, e.Most, e.Needed = w.Rise.Sum/w.Rise.N, w.Rise.Most, w.Least
 	v.Reason = fmt.Sprintf("%s %s over %s, %s than expected from the time before; ",

@@ -118,6 +118,12 @@ type Totals struct {
 	ControlBad   float64 `json:"control_bad"`
 }
 
+// interval is a ratio give or take a logarithm. Where it has no bound it is as wide as a number of JSON can be.
+func interval(ratio, width float64) [2]float64 {
+	factor := math.Exp(width)
+	return [2]float64{ratio / factor, min(ratio*factor, math.MaxFloat64)}
+}
+
 // finite reports whether every number can be used.
 func finite(xs ...float64) bool {
 	for _, x := range xs {

@@ -153,7 +153,7 @@ func (s *Side) evidence() Evidence {
 	if n.CandidateBad > 0 && n.ControlBad > 0 {
 		e.Ratio = n.ratio()
 		width := 1.96 * math.Sqrt(e.Noise*(1/n.CandidateBad+1/n.ControlBad))
-		e.Interval = [2]float64{e.Ratio * math.Exp(-width), e.Ratio * math.Exp(width)}
+		e.Interval = interval(e.Ratio, width)
 	}
 	return e
 }
