@@ -21,6 +21,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/breakwater-ci/breakwater/core"
 )
 
 // serveCmd is one server of the quickstart's fleet. Without --foreground it starts the server in the background, in a
@@ -48,7 +50,7 @@ func (c *serveCmd) Run(ctx context.Context, s *ship) error {
 	}
 	f := fleet(dir)
 	if c.Foreground {
-		return c.serve(ctx, f)
+		return c.serve(ctx, s, f)
 	}
 	if running := f.pid(c.Name); running != 0 {
 		if !c.Replace {
@@ -131,7 +133,7 @@ func answers(ctx context.Context, port int, release string) bool {
 }
 
 // serve is the server, with steady traffic of its own: real requests over loopback.
-func (c *serveCmd) serve(ctx context.Context, f fleet) error {
+func (c *serveCmd) serve(ctx context.Context, s *ship, f fleet) error {
 	b, err := f.behaviour(c.Release)
 	if err != nil {
 		return err
@@ -142,7 +144,7 @@ func (c *serveCmd) serve(ctx context.Context, f fleet) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: b.handler(c.Release)}
+	server := &http.Server{Handler: b.handler(c.Release, s.Clock)}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	defer server.Close()
@@ -180,7 +182,7 @@ func request(ctx context.Context, url string) {
 }
 
 // handler answers visitors as the release behaves, and counts what it does.
-func (b behaviour) handler(release string) http.Handler {
+func (b behaviour) handler(release string, clock core.Clock) http.Handler {
 	registry := prometheus.NewRegistry()
 	total := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "http_requests_total", Help: "Requests by code."}, []string{"code"})
 	seconds := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "http_request_seconds", Help: "Time of requests.",
@@ -192,7 +194,7 @@ func (b behaviour) handler(release string) http.Handler {
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/version", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, release) })
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+		began := clock.Now()
 		work := time.NewTimer(time.Duration(float64(b.Latency) * (0.5 + rand.Float64()) * float64(time.Millisecond)))
 		defer work.Stop()
 		select {
@@ -205,7 +207,7 @@ func (b behaviour) handler(release string) http.Handler {
 		}
 		w.WriteHeader(code)
 		total.WithLabelValues(strconv.Itoa(code)).Inc()
-		seconds.Observe(time.Since(began).Seconds())
+		seconds.Observe(clock.Now().Sub(began).Seconds())
 	})
 	return mux
 }
