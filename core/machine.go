@@ -40,11 +40,10 @@ func (r *Rollout) Fits(e Event) error {
 }
 
 func (r *Rollout) fits(e Event) error {
-	states, known := moves[e.Type]
-	switch {
+	switch _, known := moves[e.Type]; {
 	case !known:
 		return errors.New("this version of Breakwater does not know such an event; use a newer version")
-	case !slices.Contains(states, r.State):
+	case !Allowed(e.Type, r.State):
 		return fmt.Errorf("cannot happen while the rollout is %q", r.State)
 	case e.Type != EventStarted && e.Seq != r.Seq+1:
 		return fmt.Errorf("follows event %d: the ledger has a gap", r.Seq)

@@ -238,10 +238,10 @@ func undecided(p *Plan, seen Evidence) bool {
 // atMax ends a bake that could not extend itself any further.
 func atMax(p *Plan, r *Rollout, bake Bake, seen Evidence) Step {
 	if step, stop := react(p, r, seen, Inconclusive); stop {
-		step.Reason = fmt.Sprintf("The bake reached its longest time, %s, without an answer. %s", bake.Max, step.Reason)
+		step.Reason = fmt.Sprintf("The bake reached its longest time, %s, without an answer. %s", Brief(bake.Max), step.Reason)
 		return step
 	}
-	reason := fmt.Sprintf("The bake reached its longest time, %s, with too little traffic: %s.", bake.Max, seen.Seen)
+	reason := fmt.Sprintf("The bake reached its longest time, %s, with too little traffic: %s.", Brief(bake.Max), seen.Seen)
 	switch p.React.Inconclusive {
 	case ReactRollback:
 		if slices.Contains(p.Rollback.When, TriggerCheck) {

@@ -109,7 +109,7 @@ type Observer interface {
 	// Recorded comes after an event is in the ledger and applied to r.
 	Recorded(r *Rollout, e Event)
 	// Looked comes after every look of a bake, whether or not it is written down.
-	Looked(r *Rollout, seen Evidence, next time.Time)
+	Looked(r *Rollout, seen Evidence)
 	// Acted comes after each act on a target, with its whole output.
 	Acted(act Act, result Result, output string)
 }

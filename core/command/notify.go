@@ -68,5 +68,5 @@ func (m *messengers) Recorded(r *core.Rollout, e core.Event) {
 	}
 }
 
-func (*messengers) Looked(*core.Rollout, core.Evidence, time.Time) {}
-func (*messengers) Acted(core.Act, core.Result, string)            {}
+func (*messengers) Looked(*core.Rollout, core.Evidence) {}
+func (*messengers) Acted(core.Act, core.Result, string) {}

@@ -125,9 +125,9 @@ func (o observers) Recorded(r *core.Rollout, e core.Event) {
 	}
 }
 
-func (o observers) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
+func (o observers) Looked(r *core.Rollout, seen core.Evidence) {
 	for _, each := range o {
-		each.Looked(r, seen, next)
+		each.Looked(r, seen)
 	}
 }
 

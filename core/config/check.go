@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -67,26 +66,15 @@ func (d *decoder) checkBake(b, plan *core.Bake) {
 		return nil // only defaults meet, and those fit each other
 	}
 	if at := place(&b.Max, &b.Min); at != nil && b.Max < b.Min {
-		d.mistake(at, fmt.Sprintf("max at least as long as min, %s", brief(b.Min)),
-			"max, %s, is shorter than min, %s", brief(b.Max), brief(b.Min))
+		d.mistake(at, fmt.Sprintf("max at least as long as min, %s", core.Brief(b.Min)),
+			"max, %s, is shorter than min, %s", core.Brief(b.Max), core.Brief(b.Min))
 	}
 	if at := place(&b.Every, &b.Min); at != nil && b.Min > 0 && b.Every > b.Min {
-		d.mistake(at, fmt.Sprintf("every at most as long as min, %s", brief(b.Min)),
-			"with every %s and min %s a bake could end before it is looked at", brief(b.Every), brief(b.Min))
+		d.mistake(at, fmt.Sprintf("every at most as long as min, %s", core.Brief(b.Min)),
+			"with every %s and min %s a bake could end before it is looked at", core.Brief(b.Every), core.Brief(b.Min))
 	}
 }
 
-// brief writes a duration without the units that are zero.
-func brief(t time.Duration) string {
-	text := t.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
-}
 
 func (d *decoder) checkCheck(p *core.Plan, c *core.Check) {
 	at := d.seen[c]

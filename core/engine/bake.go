@@ -124,7 +124,7 @@ func (s *session) look(ctx context.Context, at time.Time) error {
 	seen.First, seen.At, seen.Late, seen.Took = first, at, asked.Sub(at), s.Clock.Now().Sub(asked)
 	news := !sameKinds(l.seen.Verdicts, seen.Verdicts)
 	l.seen = seen
-	s.Observer.Looked(s.r, seen, at.Add(s.gear.Plan.Waves[s.r.Waves[s.r.Wave].Rule].Bake.Every))
+	s.Observer.Looked(s.r, seen)
 	renew := s.lasts(s.Lease / 2)
 	if !news && renew == nil {
 		return nil

@@ -93,9 +93,9 @@ func (a answering) Look(_ context.Context, at time.Time) core.Evidence {
 // silent observes nothing.
 type silent struct{}
 
-func (silent) Recorded(*core.Rollout, core.Event)             {}
-func (silent) Looked(*core.Rollout, core.Evidence, time.Time) {}
-func (silent) Acted(core.Act, core.Result, string)            {}
+func (silent) Recorded(*core.Rollout, core.Event)  {}
+func (silent) Looked(*core.Rollout, core.Evidence) {}
+func (silent) Acted(core.Act, core.Result, string) {}
 
 // A scene is an engine with everything around it, in a bubble of virtual time.
 type scene struct {

@@ -429,7 +429,7 @@ func (l *looker) Look(_ context.Context, at time.Time) core.Evidence {
 }
 
 func (*process) Recorded(*core.Rollout, core.Event)                 {}
-func (*process) Looked(*core.Rollout, core.Evidence, time.Time)     {}
+func (*process) Looked(*core.Rollout, core.Evidence)                {}
 func (*process) Acted(act core.Act, result core.Result, out string) {}
 
 // checkEnd compares what the targets really run with what the ledger says.

@@ -249,6 +249,6 @@ func (l *life) Deploy(ctx context.Context, act core.Act) (string, error) {
 // unseen is the observer of a rollout that nobody watches: its ledger tells all.
 type unseen struct{}
 
-func (unseen) Recorded(*core.Rollout, core.Event)             {}
-func (unseen) Looked(*core.Rollout, core.Evidence, time.Time) {}
-func (unseen) Acted(core.Act, core.Result, string)            {}
+func (unseen) Recorded(*core.Rollout, core.Event)  {}
+func (unseen) Looked(*core.Rollout, core.Evidence) {}
+func (unseen) Acted(core.Act, core.Result, string) {}

@@ -135,7 +135,7 @@ func (p *Progress) baking(r *core.Rollout, wave string) {
 }
 
 // Looked shows a look of a bake.
-func (p *Progress) Looked(r *core.Rollout, seen core.Evidence, next time.Time) {
+func (p *Progress) Looked(r *core.Rollout, seen core.Evidence) {
 	now := p.clock.Now()
 	kinds := ""
 	for _, v := range seen.Verdicts {

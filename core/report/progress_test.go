@@ -39,7 +39,7 @@ func TestProgressOfABake(t *testing.T) {
 		if i > 14 {
 			kind = core.Inconclusive
 		}
-		p.Looked(r, core.Evidence{At: clock.now, Enough: true, Verdicts: []core.Verdict{{Check: "errors", Verdict: kind, Reason: fmt.Sprint(i)}}}, time.Time{})
+		p.Looked(r, core.Evidence{At: clock.now, Enough: true, Verdicts: []core.Verdict{{Check: "errors", Verdict: kind, Reason: fmt.Sprint(i)}}})
 	}
 	var at []string
 	for line := range strings.Lines(out.String()) {

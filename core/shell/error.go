@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
 )
 
 var errTimeout = errors.New("time is up")
@@ -67,7 +68,7 @@ func (e *Error) Cause() string {
 	case e.Err != nil:
 		return e.Err.Error()
 	case e.Timeout > 0:
-		return "timed out after " + brief(e.Timeout)
+		return "timed out after " + core.Brief(e.Timeout)
 	case e.Signal != 0:
 		return "ended by signal " + signal(e.Signal)
 	case e.Code == 126:
@@ -88,18 +89,6 @@ func signal(s syscall.Signal) string {
 	text := fmt.Sprintf("%d, %v", int(s), s)
 	if s == syscall.SIGKILL {
 		text += "; out of memory?"
-	}
-	return text
-}
-
-// brief writes 15m for what String writes as 15m0s.
-func brief(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
 	}
 	return text
 }
