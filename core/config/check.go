@@ -75,7 +75,6 @@ func (d *decoder) checkBake(b, plan *core.Bake) {
 	}
 }
 
-
 func (d *decoder) checkCheck(p *core.Plan, c *core.Check) {
 	at := d.seen[c]
 	switch {
