@@ -78,11 +78,63 @@ type Asked struct {
 	Bake     Bake
 }
 
-// A Source answers queries with numbers.
+// Variables are what a query about these targets may name.
+func (a Asked) Variables(at time.Time, window time.Duration) Variables {
+	return Variables{Targets: a.Targets, Wave: a.Wave, Version: a.Version, Previous: a.Previous, Window: window, At: at}
+}
+
+// A Source answers queries with numbers, in a query language of its own.
 type Source interface {
+	// Fill puts the variables of a plan into a query. What it puts in is data and never query, whatever it holds.
+	Fill(query string, v Variables) (string, error)
 	// Query asks what was true at one instant. No samples means that there is no data; an error means that the
 	// source could not be asked.
-	Query(ctx context.Context, query string, at time.Time) ([]Sample, error)
+	Query(ctx context.Context, q Query) ([]Sample, error)
+}
+
+// Variables are what a query of a plan may name.
+type Variables struct {
+	Targets  []Target // $targets, $labels.NAME
+	Wave     string
+	Version  string
+	Previous string
+	Window   time.Duration // $window: from $from
+	At       time.Time     // to $until
+}
+
+// A Query is one question to a source, with its variables filled in.
+type Query struct {
+	Text   string
+	At     time.Time     // the instant that is asked about
+	Window time.Duration // the stretch before it that is covered, for sources whose queries do not say so themselves
+}
+
+// A Ranger is a Source that answers a query at many instants at once.
+type Ranger interface {
+	// Range asks at q.At and at the n-1 instants before it, a step apart. It answers for each, oldest first; no
+	// samples where there is no data.
+	Range(ctx context.Context, q Query, step time.Duration, n int) ([][]Sample, error)
+}
+
+// An Alarmist is a Source that knows which alarms fired.
+type Alarmist interface {
+	// Alarms says of each named alarm, in the order of the names, when it was firing between two instants. An alarm
+	// that does not exist is an error: a misspelt name must not look healthy.
+	Alarms(ctx context.Context, names []string, from, until time.Time) ([]Alarm, error)
+}
+
+// An Alarm is what a source knows of one alarm over a stretch of time.
+type Alarm struct {
+	Name     string
+	Episodes []Episode // when it was firing, oldest first
+	Blind    string    // why a part of the stretch is not known; empty: all of it is
+}
+
+// An Episode is a stretch of time in which an alarm was firing.
+type Episode struct {
+	From  time.Time
+	Until time.Time // zero: it still is
+	Text  string    // what the alarm said, if it said something
 }
 
 // A Sample is one value of an answer.

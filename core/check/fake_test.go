@@ -2,7 +2,10 @@ package check_test
 
 import (
 	"context"
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,10 +33,23 @@ type reply struct {
 	hangs   bool // until the context ends
 }
 
-func (s *script) Query(ctx context.Context, query string, at time.Time) ([]core.Sample, error) {
+// Fill knows $targets, $wave and $window. A word that it does not know is a mistake.
+func (s *script) Fill(query string, v core.Variables) (string, error) {
+	var names []string
+	for _, t := range v.Targets {
+		names = append(names, t.Name)
+	}
+	query = strings.NewReplacer("$targets", strings.Join(names, "|"), "$wave", v.Wave, "$window", core.Brief(v.Window)).Replace(query)
+	if word := regexp.MustCompile(`\$\w+`).FindString(query); word != "" {
+		return "", fmt.Errorf("%s is unknown", word)
+	}
+	return query, nil
+}
+
+func (s *script) Query(ctx context.Context, q core.Query) ([]core.Sample, error) {
 	s.mu.Lock()
 	r := s.replies[min(len(s.queries), len(s.replies)-1)]
-	s.queries, s.at, s.when = append(s.queries, query), append(s.at, at), append(s.when, time.Now())
+	s.queries, s.at, s.when = append(s.queries, q.Text), append(s.at, q.At), append(s.when, time.Now())
 	s.mu.Unlock()
 	if r.hangs {
 		<-ctx.Done()

@@ -68,7 +68,7 @@ func (h *history) judge(at time.Time) (core.VerdictKind, string) {
 	newest := h.last[len(h.last)-1]
 	lasting := ""
 	if h.hold > 0 && newest == breach {
-		lasting = " for " + duration(at.Sub(h.since))
+		lasting = " for " + core.Brief(at.Sub(h.since))
 	}
 	tally := ""
 	if h.n > 1 {
@@ -78,7 +78,7 @@ func (h *history) judge(at time.Time) (core.VerdictKind, string) {
 	case breaches >= h.m:
 		return core.Fail, lasting + tally
 	case newest == pending:
-		return core.Inconclusive, fmt.Sprintf(" for %s of %s%s", duration(at.Sub(h.since)), duration(h.hold), tally)
+		return core.Inconclusive, fmt.Sprintf(" for %s of %s%s", core.Brief(at.Sub(h.since)), core.Brief(h.hold), tally)
 	case breaches+h.n-known < h.m:
 		return core.Pass, lasting + tally
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -37,8 +38,17 @@ type permanent interface {
 	Permanent() bool
 }
 
+// put fills a query in and asks it. It also returns the query as it was sent.
+func (s source) put(ctx context.Context, query string, v core.Variables) (sent string, samples []core.Sample, err error) {
+	if s.broken == nil {
+		sent, s.broken = s.Fill(query, v)
+	}
+	samples, err = s.ask(ctx, core.Query{Text: sent, At: v.At, Window: v.Window})
+	return sent, samples, err
+}
+
 // ask queries the source, and again after a growing, random pause while that fails.
-func (s source) ask(ctx context.Context, query string, at time.Time) ([]core.Sample, error) {
+func (s source) ask(ctx context.Context, q core.Query) ([]core.Sample, error) {
 	if s.broken != nil {
 		return nil, fmt.Errorf("source %s could not be asked: %w", s.name, s.broken)
 	}
@@ -48,7 +58,7 @@ func (s source) ask(ctx context.Context, query string, at time.Time) ([]core.Sam
 	tries := 0
 	samples, err := backoff.Retry(ctx, func() ([]core.Sample, error) {
 		tries++
-		samples, err := s.try(ctx, query, at)
+		samples, err := s.try(ctx, q)
 		if p, ok := errors.AsType[permanent](err); ok && p.Permanent() {
 			return nil, backoff.Permanent(err)
 		}
@@ -64,14 +74,14 @@ func (s source) ask(ctx context.Context, query string, at time.Time) ([]core.Sam
 	}
 }
 
-func (s source) try(ctx context.Context, query string, at time.Time) ([]core.Sample, error) {
+func (s source) try(ctx context.Context, q core.Query) ([]core.Sample, error) {
 	if s.timeout == 0 {
-		return s.Query(ctx, query, at)
+		return s.Query(ctx, q)
 	}
-	late := fmt.Errorf("no answer within %s", duration(s.timeout))
+	late := fmt.Errorf("no answer within %s", core.Brief(s.timeout))
 	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, late)
 	defer cancel()
-	samples, err := s.Query(ctx, query, at)
+	samples, err := s.Query(ctx, q)
 	if err != nil && context.Cause(ctx) == late {
 		return nil, late
 	}
@@ -84,6 +94,13 @@ func (s source) shortest() time.Duration {
 		return w.Window()
 	}
 	return 0
+}
+
+// reaches reports whether the answer to a query covers the window before the instant that is asked about: the query
+// says so, or the source always does.
+func (s source) reaches(query string) bool {
+	spanning, ok := s.Source.(interface{ Spans() bool })
+	return ok && spanning.Spans() || strings.Contains(query, "$window") || strings.Contains(query, "$from")
 }
 
 func (s source) watches() bool {

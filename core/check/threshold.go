@@ -2,7 +2,6 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -14,8 +13,10 @@ import (
 type threshold struct {
 	limits  limits
 	source  source
-	query   string          // filled in
-	window  time.Duration   // that $window stands for; 0: the query does not use it
+	query   string
+	scope   core.Asked
+	window  time.Duration   // that $window stands for
+	reaches bool            // the query covers it
 	past    []time.Duration // how long before the first look there are looks to catch up on, in order
 	history history
 }
@@ -24,16 +25,14 @@ func newThreshold(spec core.Threshold, from source, scope core.Asked) *threshold
 	t := &threshold{
 		limits:  limits{min: spec.Min, max: spec.Max},
 		source:  from,
+		query:   spec.Query,
+		scope:   scope,
 		history: newHistory(spec.Breaches, spec.For),
 	}
-	window := max(scope.Bake.Every, from.shortest())
-	query, err := Fill(spec.Query, scope, window)
-	t.query = query
-	if usesWindow(spec.Query) {
-		t.window = window
-	}
+	t.window = max(scope.Bake.Every, from.shortest())
+	t.reaches = from.reaches(spec.Query)
 	if t.source.broken == nil {
-		t.source.broken = errors.Join(err, t.limits.check())
+		t.source.broken = t.limits.check()
 	}
 	if every := scope.Bake.Every; scope.Wave == "" && !from.watches() && every > 0 {
 		for i := t.history.needs(every) - 1; i > 0; i-- {
@@ -48,8 +47,8 @@ func newThreshold(spec core.Threshold, from source, scope core.Asked) *threshold
 func (t *threshold) delay(scope core.Asked) time.Duration {
 	switch {
 	case t.source.watches():
-		return max(t.window, t.source.shortest())
-	case scope.Wave == "":
+		return t.window
+	case scope.Wave == "", !t.reaches:
 		return 0
 	default:
 		return t.window
@@ -71,11 +70,12 @@ func (t *threshold) answer(ctx context.Context, at time.Time) core.Verdict {
 }
 
 func (t *threshold) look(ctx context.Context, at time.Time) core.Verdict {
-	v := core.Verdict{At: at, Query: t.query}
-	if t.window > 0 {
-		v.Window = duration(t.window)
+	v := core.Verdict{At: at}
+	if t.reaches {
+		v.Window = core.Brief(t.window)
 	}
-	samples, err := t.source.ask(ctx, t.query, at)
+	sent, samples, err := t.source.put(ctx, t.query, t.scope.Variables(at, t.window))
+	v.Query = sent
 	if err != nil {
 		t.history.add(at, unknown)
 		v.Verdict, v.Reason = core.Error, err.Error()

@@ -134,8 +134,7 @@ func TestBroken(t *testing.T) {
 	)
 	for range 2 {
 		seen := l.Look(t.Context(), start).Verdicts
-		is(t, seen[0], core.Error, "source prom could not be asked: $nope is unknown; known: $labels.NAME, $previous, $targets, "+
-			"$version, $wave, $window (a group of a regex is ${nope})")
+		is(t, seen[0], core.Error, "source prom could not be asked: $nope is unknown")
 		is(t, seen[1], core.Error, "source prom could not be asked: it has no limit; give it max or min")
 		is(t, seen[2], core.Error, "source prom could not be asked: its limit is not a number")
 		is(t, seen[3], core.Error, "source loki could not be asked: the plan has no source of that name")

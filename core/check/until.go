@@ -24,11 +24,7 @@ func (u *until) count(ctx context.Context, at time.Time) (enough bool, seen stri
 	if window <= 0 {
 		return false, "nothing yet, the bake has just begun"
 	}
-	query, err := Fill(u.spec.Query, u.scope, window)
-	if u.source.broken == nil {
-		u.source.broken = err
-	}
-	samples, err := u.source.ask(ctx, query, at)
+	_, samples, err := u.source.put(ctx, u.spec.Query, u.scope.Variables(at, window))
 	if err != nil {
 		return false, err.Error()
 	}

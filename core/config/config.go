@@ -34,6 +34,8 @@ type SourceKind struct {
 	Options any
 	// CheckQuery says what is wrong with a query as it is written, its variables included. Nil accepts any text.
 	CheckQuery func(query string) error
+	// Alarms says that sources of this kind know alarms.
+	Alarms bool
 }
 
 // Load reads a plan. The file is only a name for messages. lookup fills ${NAME} in sources and notify; with a nil

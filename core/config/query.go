@@ -6,7 +6,7 @@ import (
 )
 
 // variables are what a query may use.
-var variables = []string{"$targets", "$wave", "$version", "$previous", "$window", "$labels.NAME"}
+var variables = []string{"$targets", "$wave", "$version", "$previous", "$window", "$from", "$until", "$labels.NAME"}
 
 // variable is a dollar with a letter behind it. Any other dollar is the query's own: "^a$", "$1", "${1}".
 var variable = regexp.MustCompile(`\$[A-Za-z_][A-Za-z0-9_]*`)

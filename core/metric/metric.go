@@ -14,6 +14,7 @@ package metric
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -27,15 +28,29 @@ import (
 
 // A Kind is one technology that can answer queries.
 type Kind struct {
-	Options    any                      // pointer to the zero value of the kind's options
-	CheckQuery func(query string) error // finds mistakes in a query, with every $ word filled in, without asking anybody
-	Open       func(options any, env Env) (core.Source, error)
+	Options any                                                  // pointer to the zero value of the kind's options
+	fill    func(query string, v core.Variables) (string, error) // nil: it answers no queries
+	check   func(filled string) error                            // finds mistakes in a query without asking anybody; nil: finds none
+	Alarms  bool                                                 // its sources are a [core.Alarmist]
+	Open    func(options any, env Env) (core.Source, error)
+}
+
+// CheckQuery finds mistakes in a query as a plan has it, variables included. It asks nobody.
+func (k Kind) CheckQuery(query string) error {
+	if k.fill == nil {
+		return errors.New("it answers no queries; it knows alarms only")
+	}
+	filled, err := k.fill(query, sample(query))
+	if err != nil || k.check == nil {
+		return err
+	}
+	return k.check(filled)
 }
 
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
-	"prometheus": {Options: new(PrometheusOptions), CheckQuery: checkQuery, Open: opener(newPrometheus)},
-	"scrape":     {Options: new(ScrapeOptions), CheckQuery: checkQuery, Open: opener(newScrape)},
+	"prometheus": {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newPrometheus)},
+	"scrape":     {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
 // Env is what a source needs from the process that it runs in.

@@ -33,6 +33,7 @@ const answerLimit = 16 << 20 // bytes of one answer
 // the one answer that it needs itself, because it is stricter: an answer without a status, without a value or with a
 // warning is no answer.
 type prometheus struct {
+	language
 	client   api.Client
 	http     *http.Client
 	host     string // for messages
@@ -58,7 +59,7 @@ func newPrometheus(o *PrometheusOptions, env Env) (core.Source, error) {
 		return nil, fmt.Errorf("url is not one that the client takes")
 	}
 	return &prometheus{
-		client: asker, http: client, host: u.Host,
+		language: promQL, client: asker, http: client, host: u.Host,
 		timeout: orDefault(o.Timeout, 30*time.Second), interval: orDefault(o.Interval, 15*time.Second),
 	}, nil
 }
@@ -82,24 +83,35 @@ func (p *prometheus) Close() error {
 // Query asks for the value of a query at one instant, once: asking again is the caller's choice. What the server
 // refuses for good (credentials, a query that it cannot parse, a wrong address) is a permanent error; what may be
 // different next time is not, status 422 included, which Thanos and Mimir also send when a store of theirs is down.
-func (p *prometheus) Query(ctx context.Context, query string, at time.Time) ([]core.Sample, error) {
+func (p *prometheus) Query(ctx context.Context, q core.Query) ([]core.Sample, error) {
+	resp, body, err := p.post(ctx, "/api/v1/query", url.Values{"query": {q.Text}, "time": {unix(q.At)}})
+	if err != nil {
+		return nil, err
+	}
+	return p.read(resp, body)
+}
+
+// unix writes an instant as seconds, exact to the millisecond.
+func unix(at time.Time) string { return strconv.FormatFloat(float64(at.UnixMilli())/1e3, 'f', 3, 64) }
+
+// post sends a form and returns the whole answer.
+func (p *prometheus) post(ctx context.Context, path string, form url.Values) (*http.Response, []byte, error) {
 	asking, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	form := url.Values{"query": {query}, "time": {strconv.FormatFloat(float64(at.UnixMilli())/1e3, 'f', 3, 64)}}
-	address := p.client.URL("/api/v1/query", nil).String()
+	address := p.client.URL(path, nil).String()
 	req, err := http.NewRequestWithContext(asking, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, p.fail(true, nil, "the request cannot be made")
+		return nil, nil, p.fail(true, nil, "the request cannot be made")
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, body, err := p.client.Do(asking, req)
 	if ctx.Err() != nil {
-		return nil, p.fail(false, ctx.Err(), "no answer yet when we stopped waiting")
+		return nil, nil, p.fail(false, ctx.Err(), "no answer yet when we stopped waiting")
 	}
 	if err != nil {
-		return nil, p.fail(false, err, "%s", reason(err, p.timeout))
+		return nil, nil, p.fail(false, err, "%s", reason(err, p.timeout))
 	}
-	return p.read(resp, body)
+	return resp, body, nil
 }
 
 func (p *prometheus) fail(permanent bool, cause error, format string, args ...any) error {

@@ -91,7 +91,7 @@ func TestPrometheusRefusals(t *testing.T) {
 				URL: "http://user:" + secret + "@prom:9090/base?key=" + secret, Headers: map[string]core.Secret{"X-Key": secret},
 			})
 			expectError(t, w, s, `jobs`, "prom:9090: "+c.want)
-			_, err := s.Query(t.Context(), `jobs`, w.Clock.Now())
+			_, err := s.Query(t.Context(), core.Query{Text: `jobs`, At: w.Clock.Now()})
 			if strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "user") {
 				t.Errorf("%v: shows a secret", err)
 			}
@@ -138,7 +138,7 @@ func TestPrometheusRequest(t *testing.T) {
 				c.options.URL = "http://prom:9090/base"
 			}
 			s := open(t, w, "prometheus", &c.options)
-			if _, err := s.Query(t.Context(), `a{b="c"}`, at); err != nil {
+			if _, err := s.Query(t.Context(), core.Query{Text: `a{b="c"}`, At: at}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -200,7 +200,7 @@ func TestTLS(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.(io.Closer).Close()
-			switch _, err := s.Query(t.Context(), `2`, metrictest.Clock{}.Now()); {
+			switch _, err := s.Query(t.Context(), core.Query{Text: `2`, At: metrictest.Clock{}.Now()}); {
 			case c.want == "" && err != nil:
 				t.Error(err)
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):

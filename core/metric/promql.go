@@ -3,14 +3,76 @@ package metric
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
-// checkQuery finds mistakes in a query in PromQL. The error says where in the query.
-func checkQuery(query string) error {
+// promQL is the language of Prometheus:
+//
+//   - $targets and $labels.NAME are a regex that matches their values and nothing else. They must stand in quotes and be
+//     matched with =~ or !~.
+//   - $wave, $version and $previous must stand in quotes; next to =~ and !~ they match literally.
+//   - $window is a duration. There is no $from: a query is asked at an instant, and reaches back by [$window].
+var promQL = language{quotes: "\"'`", raw: "`", comment: "#", put: putPromQL}
+
+var operator = regexp.MustCompile(`(=~|!~|==|!=|=)\s*$`)
+
+func putPromQL(v term, in place) (string, error) {
+	compared := ""
+	if in.quote != 0 {
+		compared = strings.TrimSpace(operator.FindString(in.before))
+	}
+	matched := compared == "=~" || compared == "!~"
+	switch {
+	case v.span > 0:
+		return promDuration(v.span), nil
+	case !v.at.IsZero():
+		return "", fmt.Errorf("%s has no place in PromQL: a query is asked at an instant, and [$window] reaches back from there", v.name)
+	case in.quote == 0:
+		return "", fmt.Errorf(`%s must stand in quotes: {label=~"%s"}`, v.name, v.name)
+	case v.list && compared != "" && !matched:
+		return "", fmt.Errorf("%s is a regex; compare it with =~ or !~, not with %s", v.name, compared)
+	case v.list:
+		return promString(alternation(v.texts), in.quote)
+	case matched:
+		return promString(regexp.QuoteMeta(v.texts[0]), in.quote)
+	default:
+		return promString(v.texts[0], in.quote)
+	}
+}
+
+// promString escapes a text for a PromQL string. The escapes of Go are among those of PromQL, but for the quotes; and
+// PromQL takes U+FFFD for a sign of broken text.
+func promString(text string, quote byte) (string, error) {
+	if quote == '`' {
+		if strings.Contains(text, "`") {
+			return "", fmt.Errorf("%q contains a backtick; put the variable in double quotes instead of backticks", text)
+		}
+		return text, nil
+	}
+	text = strconv.Quote(text)
+	text = strings.ReplaceAll(text[1:len(text)-1], "\uFFFD", `\ufffd`)
+	if quote == '\'' {
+		text = singleQuotes.Replace(text)
+	}
+	return text, nil
+}
+
+var singleQuotes = strings.NewReplacer(`\\`, `\\`, `\"`, `"`, `'`, `\'`)
+
+// promDuration writes a duration as PromQL reads it, rounded up to milliseconds.
+func promDuration(d time.Duration) string {
+	return model.Duration((d + time.Millisecond - 1).Truncate(time.Millisecond)).String()
+}
+
+// checkPromQL finds mistakes in a query in PromQL. The error says where in the query.
+func checkPromQL(query string) error {
 	_, err := parseQuery(query)
 	return err
 }

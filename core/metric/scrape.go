@@ -57,6 +57,7 @@ const (
 //
 // Memory is bounded by the constants above and by the retention: 1 to 10 bytes a sample, and some hundred a series.
 type scrape struct {
+	language
 	template []segment
 	interval time.Duration
 	timeout  time.Duration
@@ -102,7 +103,7 @@ func newScrape(o *ScrapeOptions, env Env) (core.Source, error) {
 		return nil, err
 	}
 	return &scrape{
-		template: template, interval: interval, timeout: timeout, client: client, clock: env.Clock,
+		language: promQL, template: template, interval: interval, timeout: timeout, client: client, clock: env.Clock,
 		engine: promql.NewEngine(promql.EngineOpts{
 			MaxSamples: querySamples, Timeout: queryTimeout, LookbackDelta: queryLookback,
 			EnableAtModifier: true, EnableNegativeOffset: true,
@@ -228,7 +229,8 @@ func (s *scrape) fetch(ctx context.Context, one *scraped) ([]point, error) {
 // before the first scrape or after the last, there is no data, whatever the query says. If every scrape in that time
 // failed, the source could not be asked: that is an error, for a query would take silence for health. Only queries
 // about the series up alone are answered then, for that they failed is known.
-func (s *scrape) Query(ctx context.Context, query string, at time.Time) ([]core.Sample, error) {
+func (s *scrape) Query(ctx context.Context, question core.Query) ([]core.Sample, error) {
+	query, at := question.Text, question.At
 	expr, err := parseQuery(query)
 	if err != nil {
 		return nil, &failure{text: "bad query: " + err.Error(), permanent: true}

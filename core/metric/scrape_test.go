@@ -24,7 +24,7 @@ func expect(t *testing.T, w *metrictest.World, s core.Source, query string, want
 
 func expectAt(t *testing.T, s core.Source, query string, at time.Time, want ...float64) {
 	t.Helper()
-	samples, err := s.Query(t.Context(), query, at)
+	samples, err := s.Query(t.Context(), core.Query{Text: query, At: at})
 	if err != nil {
 		t.Errorf("%s: %v", query, err)
 		return
@@ -40,7 +40,7 @@ func expectAt(t *testing.T, s core.Source, query string, at time.Time, want ...f
 
 func expectError(t *testing.T, w *metrictest.World, s core.Source, query string, want string) {
 	t.Helper()
-	samples, err := s.Query(t.Context(), query, w.Clock.Now())
+	samples, err := s.Query(t.Context(), core.Query{Text: query, At: w.Clock.Now()})
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%s: got %v and error %v, want an error with %q", query, samples, err, want)
 	}
@@ -234,7 +234,7 @@ func TestScrapeLabels(t *testing.T) {
 		w.Show("a", "jobs{instance=\"mine\",exported_instance=\"theirs\",address=\"x\"} 1\nup 0\n")
 		s := openScrape(t, w)
 		w.Wait(t, time.Second)
-		samples, err := s.Query(t.Context(), `jobs`, w.Clock.Now())
+		samples, err := s.Query(t.Context(), core.Query{Text: `jobs`, At: w.Clock.Now()})
 		if err != nil || len(samples) != 1 {
 			t.Fatal(samples, err)
 		}

@@ -48,7 +48,7 @@ func TestServers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 			defer cancel()
 			for { // until it is up and has scraped three times
-				samples, err := s.Query(ctx, `count_over_time(hits_total{instance=~"e|f"}[1m]) >= 3`, clock.Now())
+				samples, err := s.Query(ctx, core.Query{Text: `count_over_time(hits_total{instance=~"e|f"}[1m]) >= 3`, At: clock.Now()})
 				if err == nil && len(samples) == 1 {
 					break
 				}
@@ -62,7 +62,7 @@ func TestServers(t *testing.T) {
 			expectAt(t, s, `hits_total`, before)
 			expectAt(t, s, `2`, clock.Now(), 2)
 			for _, query := range []string{`sum(`, `hits_total[1m]`, `"x"`} {
-				if samples, err := s.Query(ctx, query, clock.Now()); err == nil || !isPermanent(err) {
+				if samples, err := s.Query(ctx, core.Query{Text: query, At: clock.Now()}); err == nil || !isPermanent(err) {
 					t.Errorf("%s: got %v and error %v, want a permanent error", query, samples, err)
 				}
 			}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
+
+	"github.com/breakwater-ci/breakwater/core"
 )
 
 var own = []labels.Label{{Name: "instance", Value: "a"}}
@@ -140,7 +142,7 @@ func FuzzExposition(f *testing.F) {
 		defer cancel()
 		source := newTestSource(t, s)
 		for _, q := range []string{query, `{__name__!=""}`} {
-			_, _ = source.Query(ctx, q, time.UnixMilli(10_000))
+			_, _ = source.Query(ctx, core.Query{Text: q, At: time.UnixMilli(10_000)})
 		}
 	})
 }
@@ -206,7 +208,7 @@ func BenchmarkQuery(b *testing.B) {
 	for _, query := range []string{`sum(hits_total)`, fmt.Sprintf(increase, "1m"), fmt.Sprintf(increase, "1h")} {
 		b.Run(query, func(b *testing.B) {
 			for b.Loop() {
-				answer, err := source.Query(b.Context(), query, at)
+				answer, err := source.Query(b.Context(), core.Query{Text: query, At: at})
 				if err != nil || len(answer) != 1 {
 					b.Fatal(answer, err)
 				}

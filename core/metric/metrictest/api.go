@@ -19,7 +19,7 @@ func API(source core.Source) http.Handler {
 			reply(w, http.StatusBadRequest, map[string]any{"status": "error", "errorType": "bad_data", "error": err.Error()})
 			return
 		}
-		samples, err := source.Query(r.Context(), r.FormValue("query"), time.UnixMilli(int64(seconds*1e3+0.5)))
+		samples, err := source.Query(r.Context(), core.Query{Text: r.FormValue("query"), At: time.UnixMilli(int64(seconds*1e3 + 0.5))})
 		if err != nil {
 			code, kind := http.StatusUnprocessableEntity, "execution"
 			if permanent(err) {

@@ -65,7 +65,7 @@ var cases = []struct {
 		w.Show("a", "jobs 10\n")
 		w.Wait(t, time.Minute)
 		equal(t, values(ask(t, w, s, `sum(jobs)`)), 15)
-		samples, err := s.Query(t.Context(), `sum(jobs)`, before)
+		samples, err := s.Query(t.Context(), core.Query{Text: `sum(jobs)`, At: before})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ var cases = []struct {
 		w.Break()
 		w.Wait(t, 10*Interval)
 		for _, query := range []string{`sum(jobs)`, `sum(jobs) or vector(0)`} {
-			samples, err := s.Query(t.Context(), query, w.Clock.Now())
+			samples, err := s.Query(t.Context(), core.Query{Text: query, At: w.Clock.Now()})
 			if err == nil {
 				t.Fatalf("%s: got %v, want an error: nobody could be asked", query, samples)
 			}
@@ -102,13 +102,13 @@ var cases = []struct {
 	{"a cancelled question", func(t *testing.T, w *World, s core.Source) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := s.Query(ctx, `sum(jobs)`, w.Clock.Now()); !errors.Is(err, context.Canceled) {
+		if _, err := s.Query(ctx, core.Query{Text: `sum(jobs)`, At: w.Clock.Now()}); !errors.Is(err, context.Canceled) {
 			t.Errorf("err = %v, want %v", err, context.Canceled)
 		}
 	}},
 	{"a bad query", func(t *testing.T, w *World, s core.Source) {
 		for _, query := range []string{``, `sum(`, `no_such_function(jobs)`, `jobs[5m]`, `"text"`} {
-			if samples, err := s.Query(t.Context(), query, w.Clock.Now()); err == nil || !permanent(err) {
+			if samples, err := s.Query(t.Context(), core.Query{Text: query, At: w.Clock.Now()}); err == nil || !permanent(err) {
 				t.Errorf("%s: got %v and error %v, want a permanent error", query, samples, err)
 			}
 		}
@@ -122,7 +122,7 @@ var cases = []struct {
 
 func ask(t *testing.T, w *World, s core.Source, query string) []core.Sample {
 	t.Helper()
-	samples, err := s.Query(t.Context(), query, w.Clock.Now())
+	samples, err := s.Query(t.Context(), core.Query{Text: query, At: w.Clock.Now()})
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}

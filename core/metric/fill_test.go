@@ -1,4 +1,4 @@
-package check_test
+package metric
 
 import (
 	"regexp"
@@ -11,13 +11,16 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/breakwater-ci/breakwater/core"
-	"github.com/breakwater-ci/breakwater/core/check"
 )
 
 func TestFill(t *testing.T) {
-	asked := scope()
-	asked.Targets[1].Labels["tier"] = "onebox"
-	asked.Version = `1.2"3`
+	asked := core.Variables{
+		Targets: []core.Target{
+			{Name: "a.b-1", Labels: map[string]string{"region": "us"}},
+			{Name: "a", Labels: map[string]string{"region": "eu", "tier": "onebox"}},
+		},
+		Wave: "one-box", Version: `1.2"3`, Previous: "v1", Window: 90 * time.Second, At: time.Unix(1e9, 0),
+	}
 	for query, want := range map[string]string{
 		"up":                    "up",
 		`x{i=~"$targets"}`:      `x{i=~"(?:a|a\\.b-1)"}`,
@@ -37,27 +40,28 @@ func TestFill(t *testing.T) {
 		"x{a=`\\`,i=~\"$labels.tier\"}":                    "x{a=`\\`,i=~\"onebox\"}",
 		`x{a="it's",i=~"$labels.tier"}`:                    `x{a="it's",i=~"onebox"}`,
 	} {
-		if got, err := check.Fill(query, asked, 90*time.Second); err != nil || got != want {
+		if got, err := promQL.Fill(query, asked); err != nil || got != want {
 			t.Errorf("%s\ngot  %s, %v\nwant %s", query, got, err, want)
 		}
 	}
 	asked.Wave = "a`b"
 	for query, want := range map[string]string{
-		`x{i=~"$target"}`:      "$target is unknown; known: $labels.NAME, ",
+		`x{i=~"$target"}`:      "$target is unknown; known: $from, $labels.NAME, ",
 		`x{i=~"$labels"}`:      "$labels is unknown; ",
 		`x{i=~"$labels.zone"}`: "$labels.zone is empty: no target of the wave has it",
 		`x{i="$targets"}`:      "$targets is a regex; compare it with =~ or !~, not with =",
 		`x{i!="$labels.tier"}`: "$labels.tier is a regex; compare it with =~ or !~, not with !=",
 		`x{i=~$targets}`:       `$targets must stand in quotes: {label=~"$targets"}`,
 		`x > $version`:         `$version must stand in quotes: {label=~"$version"}`,
+		`x > $from`:            "$from has no place in PromQL",
 		"x{w=`$wave`}":         "contains a backtick; put the variable in double quotes instead of backticks",
 	} {
-		if got, err := check.Fill(query, asked, time.Minute); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := promQL.Fill(query, asked); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngot  %s, %v\nwant %s", query, got, err, want)
 		}
 	}
 	asked.Targets = nil
-	if got, err := check.Fill(`x{i=~"$targets"}`, asked, time.Minute); err == nil {
+	if got, err := promQL.Fill(`x{i=~"$targets"}`, asked); err == nil {
 		t.Errorf("no targets: %s", got)
 	}
 }
@@ -74,10 +78,10 @@ func FuzzFill(f *testing.F) {
 			return
 		}
 		one, two, version = strings.ToValidUTF8(one, "?"), strings.ToValidUTF8(two, "?"), strings.ToValidUTF8(version, "?")
-		asked := core.Asked{Version: version, Targets: []core.Target{{Name: one}, {Name: two}}}
+		asked := core.Variables{Version: version, Targets: []core.Target{{Name: one}, {Name: two}}}
 		for _, quote := range []string{`"`, `'`, "`"} {
 			query := strings.ReplaceAll(`x{i=~"$targets",j=~"pre-$targets",v="$version",w=~"$version.*"}`, `"`, quote)
-			filled, err := check.Fill(query, asked, time.Minute)
+			filled, err := promQL.Fill(query, asked)
 			if quote == "`" && strings.ContainsAny(one+two+version, "`\uFFFD") {
 				continue // such a string cannot hold these
 			}
@@ -93,13 +97,13 @@ func FuzzFill(f *testing.F) {
 				t.Fatalf("%s became %T: %v", filled, expr, expr)
 			}
 			for _, m := range selector.LabelMatchers {
-				matches(t, filled, m, one, two, version)
+				filledIn(t, filled, m, one, two, version)
 			}
 		}
 	})
 }
 
-func matches(t *testing.T, filled string, m *labels.Matcher, one, two, version string) {
+func filledIn(t *testing.T, filled string, m *labels.Matcher, one, two, version string) {
 	t.Helper()
 	names := []string{one, two}
 	near := []string{"", one + two, one + "x", "x" + one, one + "|" + two, strings.ToUpper(one), regexp.QuoteMeta(one), version}
@@ -127,12 +131,12 @@ func matches(t *testing.T, filled string, m *labels.Matcher, one, two, version s
 	}
 }
 
-func TestSample(t *testing.T) {
-	got, err := check.Sample(`sum(rate(x{instance=~"$targets",zone=~"$labels.zone",v="$version"}[$window]))`)
-	if want := `sum(rate(x{instance=~"target",zone=~"label",v="version"}[5m]))`; err != nil || got != want {
-		t.Errorf("%s, %v, want %s", got, err, want)
+func TestCheckFillsBeforeItChecks(t *testing.T) {
+	kind := Kinds["prometheus"]
+	if err := kind.CheckQuery(`sum(rate(x{instance=~"$targets",zone=~"$labels.zone",v="$version"}[$window]))`); err != nil {
+		t.Error(err)
 	}
-	if got, err := check.Sample(`x{instance="$targets"}`); err == nil {
-		t.Errorf("%s: a regex is compared with =", got)
+	if err := kind.CheckQuery(`x{instance="$targets"}`); err == nil {
+		t.Error("a regex is compared with =")
 	}
 }
