@@ -58,7 +58,7 @@ func TestUntilWindow(t *testing.T) {
 	for _, d := range []time.Duration{time.Nanosecond, 90 * time.Minute, 26*time.Hour + 1500*time.Millisecond + 1} {
 		l.Look(t.Context(), start.Add(d))
 	}
-	if got := strings.Join(prom.queries, " "); got != "x[1ns] x[1h30m] x[1d2h1.500000001s]" {
+	if got := strings.Join(prom.queries, " "); got != "x[1ns] x[1h30m] x[26h0m1.500000001s]" {
 		t.Errorf("asked %s", got)
 	}
 	asked.Bake.Until = &core.Until{Source: "prom", Query: `x{$nope}`, AtLeast: 10}
