@@ -41,6 +41,7 @@ func (r *Rollout) Apply(e Event) error {
 		r.State = StateBaking
 		w := &r.Waves[r.Wave]
 		w.State, w.Out, w.Since = WaveBaking, e.At, e.At
+		r.Bakes++
 	case EventLooked:
 		r.looked(e)
 	case EventPassed:
@@ -189,10 +190,13 @@ func (r *Rollout) resume(e Event) {
 			}
 		}
 	case StateBaking:
-		w.State, w.Since, w.Looked, w.Verdicts = WaveBaking, e.At, time.Time{}, nil
+		w.State = WaveBaking
 		if cause == CauseUnasked || cause == CauseInterrupted {
 			w.Since, w.Looked = e.At.Add(-r.halted.served), e.At
+			return
 		}
+		w.Since, w.Looked, w.Verdicts = e.At, time.Time{}, nil
+		r.Bakes++
 	}
 }
 

@@ -17,6 +17,7 @@ type Plan struct {
 	Sources     map[string]SourceSpec `json:"sources,omitempty" jsonschema_description:"Where numbers come from, by name."`
 	Checks      []Check               `json:"checks,omitempty" jsonschema_description:"Questions asked of the world at every look of a bake."`
 	Precheck    bool                  `json:"precheck,omitempty" jsonschema_description:"Ask every check before the first wave, so that what is already broken is not blamed on the release. Default: true."`
+	FalseAlarms Ratio                 `json:"false_alarms,omitempty" jsonschema_description:"Chance that a healthy rollout is stopped by its compare checks, over all of them, all waves and all looks. Default: 1%."`
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
 	Notify      []Secret              `json:"notify,omitempty" jsonschema_description:"Who is told when a rollout halts, rolls back or ends: https://, slack://, teams:// and other notifier URLs."`
 }
@@ -159,12 +160,16 @@ type SourceSpec struct {
 	Options any    // the kind's own options, of the type that its table entry names
 }
 
-// A Check is one question asked of the world during the bake. Exactly one of Threshold and Run is set.
+// A Check is one question asked of the world during the bake. Exactly one of its questions is set.
 type Check struct {
 	Name      string        `json:"name" jsonschema_description:"Unique name of the check."`
 	Threshold *Threshold    `json:"threshold,omitempty" jsonschema_description:"A query whose values must stay below max or above min."`
+	Compare   *Compare      `json:"compare,omitempty" jsonschema_description:"Is the wave worse than what it is compared with?"`
+	BurnRate  *BurnRate     `json:"burn_rate,omitempty" jsonschema_description:"Is the error budget of an SLO burning too fast?"`
+	Alarms    *AlarmNames   `json:"alarms,omitempty" jsonschema_description:"Alarms of which none may fire at any time in the bake."`
 	Run       *Command      `json:"run,omitempty" jsonschema_description:"A command: exit 0 pass, 1 fail, 75 inconclusive, anything else error."`
 	Timeout   time.Duration `json:"timeout,omitempty" jsonschema_description:"Longest time for one answer. Default: 30s."`
+	Shadow    bool          `json:"shadow,omitempty" jsonschema_description:"Judged and scored, never acted on: to see what a check would do before it may."`
 	React     Reactions     `json:"react,omitempty" jsonschema_description:"What this check's verdicts do; overrides the plan's react key by key."`
 }
 
@@ -177,6 +182,80 @@ type Threshold struct {
 	For      time.Duration `json:"for,omitempty" jsonschema_description:"A breach counts only once it has lasted this long."`
 	Breaches Breaches      `json:"breaches,omitempty" jsonschema_description:"m of n: fails when m of the last n looks are breaches. Default: 1 of 1."`
 }
+
+// A Compare asks whether the wave is worse than a control. Exactly one of Errors with Total, Histogram and Gauge is set.
+type Compare struct {
+	Source    string    `json:"source" jsonschema_description:"Name of a source."`
+	Errors    string    `json:"errors,omitempty" jsonschema_description:"A query that counts what went wrong in $window, for $targets. Goes with total."`
+	Total     string    `json:"total,omitempty" jsonschema_description:"A query that counts everything in $window, for $targets."`
+	Histogram string    `json:"histogram,omitempty" jsonschema_description:"A query for what the buckets of a latency histogram gained in $window, by le, for $targets."`
+	Quantile  float64   `json:"quantile,omitempty" jsonschema_description:"The quantile of the histogram that is reported and that the margin is of. Default: 0.99."`
+	Gauge     string    `json:"gauge,omitempty" jsonschema_description:"A query for the level of something, for $targets: CPU, memory, a queue. Several values are averaged."`
+	Control   Control   `json:"control,omitempty" jsonschema_description:"What the wave is compared with: pending, the targets not yet deployed; before, the same targets before the wave; {weeks: n}, the same targets in the same hours of past weeks. Default: pending."`
+	Margin    Ratio     `json:"margin,omitempty" jsonschema_description:"The change that is tolerated. Of errors: in points of their share, 0.1% is one more in a thousand; default 0.05%. Of a histogram: of its quantile, default 5%. Of a gauge: of its level, default 3%."`
+	Direction Direction `json:"direction,omitempty" jsonschema_description:"Which change is a regression. Default: increase." jsonschema:"enum=increase,enum=decrease,enum=either"`
+	Method    Method    `json:"method,omitempty" jsonschema_description:"sequential stays valid however often it looks. mann-whitney judges a gauge as Kayenta does, without that. Default: sequential." jsonschema:"enum=sequential,enum=mann-whitney"`
+}
+
+// Direction says which change is a regression.
+type Direction string
+
+// The directions.
+const (
+	Increase Direction = "increase"
+	Decrease Direction = "decrease"
+	Either   Direction = "either"
+)
+
+// Method is how a gauge is compared.
+type Method string
+
+// The methods.
+const (
+	MethodSequential  Method = "sequential"
+	MethodMannWhitney Method = "mann-whitney"
+)
+
+// A Control is what a wave is compared with. The zero value is unset.
+type Control struct {
+	Kind  ControlKind
+	Weeks int // of [ControlWeeks]: how many
+}
+
+// ControlKind is the kind of a [Control].
+type ControlKind string
+
+// The controls.
+const (
+	ControlPending ControlKind = "pending" // the targets not yet deployed, at the same time
+	ControlBefore  ControlKind = "before"  // the same targets, before the wave
+	ControlWeeks   ControlKind = "weeks"   // the same targets, in the same hours of past weeks
+)
+
+// A BurnRate asks whether the error budget of a service level objective burns too fast.
+type BurnRate struct {
+	Source    string       `json:"source" jsonschema_description:"Name of a source."`
+	Objective Ratio        `json:"objective" jsonschema_description:"The share of requests that must be good, for example 99.9%."`
+	Errors    string       `json:"errors" jsonschema_description:"A query that counts what went wrong in $window."`
+	Total     string       `json:"total" jsonschema_description:"A query that counts everything in $window."`
+	Windows   []BurnWindow `json:"windows,omitempty" jsonschema_description:"Pairs of windows that must both burn too fast. Default: those that page in the SRE workbook, 1h with 5m at 14.4 and 6h with 30m at 6."`
+}
+
+// A BurnWindow is a pair of windows with how many times as fast as sustainable the budget may burn in both.
+type BurnWindow struct {
+	Long  time.Duration `json:"long" jsonschema_description:"The long window."`
+	Short time.Duration `json:"short" jsonschema_description:"The short window: that it still burns."`
+	Burn  float64       `json:"burn" jsonschema_description:"The rate that fails, 1 uses the budget up exactly at the end of its period."`
+}
+
+// AlarmNames are alarms of a source.
+type AlarmNames struct {
+	Source string   `json:"source" jsonschema_description:"Name of a source that knows alarms."`
+	Names  []string `json:"names" jsonschema_description:"Names of the alarms."`
+}
+
+// Ratio is a share or a relative change, 0.01 for what a plan writes as 1%.
+type Ratio float64
 
 // Breaches is m of n: how many of the last looks must be breaches. The zero value is unset.
 type Breaches struct{ M, N int }

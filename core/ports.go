@@ -74,8 +74,13 @@ type Asked struct {
 	Version  string
 	Previous string
 	Targets  []Target
+	Control  []Target  // those not yet deployed, which a wave may be compared with
+	Began    time.Time // when the wave's first target was announced; zero before it
 	Since    time.Time // start of the bake
 	Bake     Bake
+	Nth      int       // which bake of the rollout this is, from 1: one begun afresh counts again
+	Back     bool      // the question is whether a rollback has helped
+	Known    []Verdict // newest that were written down in this bake: what it takes to go on with it
 }
 
 // Variables are what a query about these targets may name.

@@ -22,6 +22,7 @@ type Rollout struct {
 	Changed  time.Time // when State last changed
 	Ended    time.Time // zero until it is over
 	Lease    Lease     // zero: nobody holds it
+	Bakes    int       // begun, those that were begun afresh after a halt included
 	Precheck []Verdict
 	Why      string    // why it goes, or went, back: one sentence
 	Turned   time.Time // when that was decided

@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // VerdictKind is how a check answers.
 type VerdictKind string
@@ -23,6 +26,9 @@ type Verdict struct {
 	Query   string      `json:"query,omitempty"`  // the query as it was sent
 	Window  string      `json:"window,omitempty"` // the stretch of time that the query covered
 	Value   *float64    `json:"value,omitempty"`  // the worst value seen, when it is a finite number
+
+	Evidence json.RawMessage `json:"evidence,omitempty"` // of a compare or burn_rate check: the numbers behind the reason
+	Memory   json.RawMessage `json:"memory,omitempty"`   // what the check needs to go on in another process
 }
 
 // Evidence is what the looks of one bake have shown so far. The zero value is: nobody has looked.

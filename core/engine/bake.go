@@ -45,10 +45,17 @@ func (s *session) prepare(ctx context.Context) error {
 	}
 	s.bake.close()
 	asked := s.asked(wave.Name, since, s.gear.Plan.Waves[wave.Rule].Bake)
+	asked.Began, asked.Nth, asked.Back = wave.Began, s.r.Bakes, verifying
+	if baking {
+		asked.Known = wave.Verdicts
+	}
 	for i := range s.r.Waves {
 		for _, t := range s.r.Waves[i].Targets {
-			if baking && i == s.r.Wave && t.State == core.TargetDeployed || verifying && t.InScope {
+			switch {
+			case baking && i == s.r.Wave && t.State == core.TargetDeployed, verifying && t.InScope:
 				asked.Targets = append(asked.Targets, t.Target)
+			case t.Attempts == 0:
+				asked.Control = append(asked.Control, t.Target)
 			}
 		}
 	}
