@@ -94,7 +94,7 @@ func (c *Counts) Look(l CountLook) Verdict {
 		}
 	}
 	s.Most = max(s.Most, c.evidence())
-	s.Failed = s.Outage != nil || c.fails()
+	s.Failed = s.Outage != nil || c.evidence() >= c.needed() && earned(c.sides())
 	return c.verdict()
 }
 
@@ -111,11 +111,6 @@ func (c *Counts) sides() []*Side {
 	return sides
 }
 
-// fails reports whether the evidence is enough, and earned.
-func (c *Counts) fails() bool {
-	return c.evidence() >= c.needed() && worst(c.sides()).earned(float64(len(c.State.Sides)))
-}
-
 func (c *Counts) verdict() Verdict {
 	s, w := &c.State, worst(c.sides())
 	safe := math.Inf(1)
@@ -125,6 +120,7 @@ func (c *Counts) verdict() Verdict {
 	e := w.evidence()
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
 	e.E, e.Most, e.Needed, e.Safe, e.SafeRatio = c.evidence(), max(1, s.Most), c.needed(), safe, safeRatio
+	e.Averages, e.Earned = true, earned(c.sides())
 	v := Verdict{Verdict: core.Inconclusive, Evidence: e}
 	switch {
 	case s.Failed:

@@ -103,7 +103,7 @@ func (h *Histogram) Look(l HistogramLook) Verdict {
 	used := h.used()
 	e := average(used, (*Side).harm)
 	s.Most = max(s.Most, e)
-	s.Failed = len(used) > 0 && e >= 1/h.Options.FalseAlarms && worst(used).earned(float64(len(used)))
+	s.Failed = e >= 1/h.Options.FalseAlarms && earned(used)
 	return h.verdict()
 }
 
@@ -140,10 +140,12 @@ func (h *Histogram) verdict() Verdict {
 		for _, side := range used {
 			safe = min(safe, side.safe())
 		}
-		e.E, e.Safe, e.SafeRatio = average(used, (*Side).harm), safe, safeRatio
+		e.Safe, e.SafeRatio = safe, safeRatio
 	}
+	e.E = average(used, (*Side).harm)
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
 	e.Most, e.Needed = max(1, s.Most), 1/h.Options.FalseAlarms
+	e.Averages, e.Earned = true, earned(used)
 	switch {
 	case s.Failed:
 		v.Verdict = core.Fail
@@ -165,6 +167,11 @@ func average(sides []*Side, what func(*Side) float64) float64 {
 		sum += what(s)
 	}
 	return sum / float64(len(sides))
+}
+
+// earned reports whether what the sides say on average may stop a release.
+func earned(sides []*Side) bool {
+	return len(sides) > 0 && worst(sides).earned(float64(len(sides)))
 }
 
 // worst is the side with the most evidence of harm.

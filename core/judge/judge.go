@@ -104,6 +104,8 @@ type Evidence struct {
 	E         float64    `json:"e"`                    // evidence of harm now; [History]: how far the level has moved
 	Most      float64    `json:"most"`                 // the most that it has been
 	Needed    float64    `json:"needed"`               // to fail
+	Averages  bool       `json:"averages,omitempty"`   // E may be averaged with that of other tests, see [Joint]
+	Earned    bool       `json:"earned,omitempty"`     // E may stop a release: more than one look, and enough of a difference
 	Safe      float64    `json:"safe,omitempty"`       // evidence that no regression of SafeRatio hides; 20 shows it
 	SafeRatio float64    `json:"safe_ratio,omitempty"` // times the control's level
 	Noise     float64    `json:"noise,omitempty"`      // counts: variance over chance; gauges: lag-one correlation

@@ -154,7 +154,7 @@ func (g *Gauge) reason(v Verdict, visible float64) string {
 	switch v.Verdict {
 	case core.Fail:
 		return fmt.Sprintf("%s: %s; a healthy release does that about once in %s bakes.",
-			what, change(math.Log(e.Ratio)), count(twoDigits(min(e.Most/gaugeNeeded, 1e9))))
+			what, change(math.Log(e.Ratio)), count(twoDigits(min(e.Most, 1e9))))
 	case core.Pass:
 		return fmt.Sprintf("%s; a change of %s would have shown.", what, percent(math.Expm1(visible)))
 	default:
