@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"math"
-
 	"github.com/breakwater-ci/breakwater/core"
 )
 
@@ -97,13 +95,13 @@ func (h *Histogram) Look(l HistogramLook) Verdict {
 	s.Looks++
 	if s.Looks+s.Unusable > warmUp {
 		for i := range s.Sides {
-			s.Sides[i].look(l.above(i%(len(h.Edges)-1)), 1+h.Options.Margin)
+			s.Sides[i].look(l.above(i%(len(h.Edges)-1)), h.Options.tolerated(), h.Options.Floor)
 		}
 	}
 	used := h.used()
 	e := average(used, (*Side).harm)
 	s.Most = max(s.Most, e)
-	s.Failed = e >= 1/h.Options.FalseAlarms && earned(used)
+	s.Failed = e >= 1/h.Options.FalseAlarms && earned(used, h.Options.Floor)
 	return h.verdict()
 }
 
@@ -128,7 +126,6 @@ func (h *Histogram) verdict() Verdict {
 	s, used := &h.State, h.used()
 	v := Verdict{Verdict: core.Inconclusive}
 	e := &v.Evidence
-	safe := math.Inf(1)
 	if len(used) > 0 {
 		w := worst(used)
 		*e = w.evidence()
@@ -137,19 +134,16 @@ func (h *Histogram) verdict() Verdict {
 				e.Edge = h.Edges[i%(len(h.Edges)-1)]
 			}
 		}
-		for _, side := range used {
-			safe = min(safe, side.safe())
-		}
-		e.Safe, e.SafeRatio = safe, safeRatio
+		e.showSafety(used, h.Options.Floor)
 	}
 	e.E = average(used, (*Side).harm)
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
 	e.Most, e.Needed = max(1, s.Most), 1/h.Options.FalseAlarms
-	e.Averages, e.Earned = true, earned(used)
+	e.Averages, e.Earned = true, earned(used, h.Options.Floor)
 	switch {
 	case s.Failed:
 		v.Verdict = core.Fail
-	case len(used) > 0 && safe >= safeNeeded:
+	case e.Safe >= safeNeeded:
 		v.Verdict = core.Pass
 		v.Early = s.Looks >= h.Options.MinLooks && e.E < 1
 	}
@@ -170,8 +164,8 @@ func average(sides []*Side, what func(*Side) float64) float64 {
 }
 
 // earned reports whether what the sides say on average may stop a release.
-func earned(sides []*Side) bool {
-	return len(sides) > 0 && worst(sides).earned(float64(len(sides)))
+func earned(sides []*Side, floor float64) bool {
+	return len(sides) > 0 && worst(sides).earned(float64(len(sides)), floor)
 }
 
 // worst is the side with the most evidence of harm.

@@ -44,9 +44,22 @@ func countEnding(v Verdict) string {
 	case core.Fail:
 		return "; " + chance(e.Most)
 	case core.Pass:
-		return fmt.Sprintf("; %s times as many would have shown.", number(e.SafeRatio))
+		return fmt.Sprintf("; %s would have shown.", hidden(e))
 	default:
-		return fmt.Sprintf("; too few to tell: %s times as many could still hide.", number(e.SafeRatio))
+		return fmt.Sprintf("; too few to tell: %s could still hide.", hidden(e))
+	}
+}
+
+// hidden words the regression that a pass excludes.
+func hidden(e Evidence) string {
+	rise := number(100*e.SafeRise) + " percentage points"
+	switch {
+	case e.SafeRise == 0:
+		return number(e.SafeRatio) + " times as many"
+	case e.SafeRatio == 0:
+		return "a rise of " + rise
+	default:
+		return number(e.SafeRatio) + " times as many, and " + rise + " more,"
 	}
 }
 
