@@ -60,8 +60,15 @@ type HistogramState struct {
 }
 
 // NewHistogram starts a test of buckets with these upper bounds, the last +Inf. The default margin is 2%: of the share
-// of requests slower than an edge.
+// of requests slower than an edge. With a quantile the margin that is asked for is of latency instead: the release fails
+// only if its latency is higher by that much too.
 func NewHistogram(o Options, edges []float64) *Histogram {
+	if !(o.Quantile > 0 && o.Quantile < 1) {
+		o.Quantile = 0
+	}
+	if o.Quantile > 0 && o.Margin > 0 && finite(o.Margin) {
+		o.slower, o.Margin = o.Margin, 0
+	}
 	h := &Histogram{Options: o.defaults("requests", 0.02), Edges: edges}
 	for _, d := range h.Options.Direction.directions() {
 		for range len(edges) - 1 {
@@ -101,7 +108,7 @@ func (h *Histogram) Look(l HistogramLook) Verdict {
 	used := h.used()
 	e := average(used, (*Side).harm)
 	s.Most = max(s.Most, e)
-	s.Failed = e >= 1/h.Options.FalseAlarms && earned(used, h.Options.Floor)
+	s.Failed = e >= 1/h.Options.FalseAlarms && h.earned(used)
 	return h.verdict()
 }
 
@@ -122,6 +129,21 @@ func (h *Histogram) used() []*Side {
 	return used
 }
 
+// edge is which edge a side judges.
+func (h *Histogram) edge(side *Side) int {
+	for i := range h.State.Sides {
+		if side == &h.State.Sides[i] {
+			return i % (len(h.Edges) - 1)
+		}
+	}
+	return 0
+}
+
+// earned reports whether the evidence may stop a release.
+func (h *Histogram) earned(used []*Side) bool {
+	return earned(used, h.Options.Floor) && h.slower(worst(used).Direction, h.edge(worst(used)))
+}
+
 func (h *Histogram) verdict() Verdict {
 	s, used := &h.State, h.used()
 	v := Verdict{Verdict: core.Inconclusive}
@@ -129,17 +151,13 @@ func (h *Histogram) verdict() Verdict {
 	if len(used) > 0 {
 		w := worst(used)
 		*e = w.evidence()
-		for i := range s.Sides {
-			if w == &s.Sides[i] {
-				e.Edge = h.Edges[i%(len(h.Edges)-1)]
-			}
-		}
+		e.Edge = h.Edges[h.edge(w)]
 		e.showSafety(used, h.Options.Floor)
 	}
-	e.E = average(used, (*Side).harm)
+	e.E, e.Latency = average(used, (*Side).harm), h.latency()
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
 	e.Most, e.Needed = max(1, s.Most), 1/h.Options.FalseAlarms
-	e.Averages, e.Earned = true, earned(used, h.Options.Floor)
+	e.Averages, e.Earned = true, h.earned(used)
 	switch {
 	case s.Failed:
 		v.Verdict = core.Fail

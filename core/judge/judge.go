@@ -40,10 +40,12 @@ type Options struct {
 	FalseAlarms float64   // chance that a healthy release fails, over all looks; default 0.01
 	Margin      float64   // relative change that is tolerated, 0.1 is 10%; negative: none; default by test
 	Floor       float64   // counts and histograms: rise of a share that does not matter, see below; 0.001 is 0.1 points
+	Quantile    float64   // histograms: the quantile to report, 0.99 is the 99th percentile; Margin then is of latency
 	Direction   Direction // default [Increase]
 	MinLooks    int       // looks before a pass may end a bake; default 36
 
-	rise float64 // Floor, if it was asked for
+	rise   float64 // Floor, if it was asked for
+	slower float64 // histograms: Margin, if it is of latency
 }
 
 // Defaults of [Options].
@@ -128,6 +130,7 @@ type Evidence struct {
 	SafeRise  float64    `json:"safe_rise,omitempty"`  // and a share higher by so much
 	Noise     float64    `json:"noise,omitempty"`      // counts: variance over chance; gauges: lag-one correlation
 	Edge      float64    `json:"edge,omitempty"`       // histogram: the bucket edge that tells most
+	Latency   *Latency   `json:"latency,omitempty"`    // histogram: the quantile that was asked for
 }
 
 // Totals are sums since the deploy, without the warm-up.

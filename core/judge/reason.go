@@ -35,7 +35,18 @@ func histogramReason(name string, v Verdict) string {
 	what := fmt.Sprintf("%s slower than %s: %s against %s on the control%s, %s of %s against %s of %s",
 		upper(name), strconv.FormatFloat(e.Edge, 'g', 4, 64), share(e.Candidate), share(e.Control), times(e.Ratio),
 		count(e.Totals.CandidateBad), count(e.Totals.Candidate), count(e.Totals.ControlBad), count(e.Totals.Control))
+	if l := e.Latency; l != nil {
+		what += fmt.Sprintf("; p%s %s against %s", strconv.FormatFloat(100*l.Quantile, 'g', 6, 64),
+			latency(l.Candidate, l.CandidateBeyond), latency(l.Control, l.ControlBeyond))
+	}
 	return what + countEnding(v)
+}
+
+func latency(x float64, beyond bool) string {
+	if beyond {
+		return "above " + strconv.FormatFloat(x, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
 func countEnding(v Verdict) string {

@@ -164,10 +164,7 @@ func (t Totals) ratio() float64 {
 
 // evidence is what the side has seen, turned back to candidate and control as the user knows them.
 func (s *Side) evidence() Evidence {
-	n := s.New
-	if s.Direction == Decrease {
-		n = Totals{Candidate: n.Control, CandidateBad: n.ControlBad, Control: n.Candidate, ControlBad: n.CandidateBad}
-	}
+	n := s.seen()
 	e := Evidence{Totals: &n, Noise: s.Noise.factor()}
 	if n.Candidate > 0 {
 		e.Candidate, e.Control = n.CandidateBad/n.Candidate, n.ControlBad/n.Control
@@ -178,6 +175,15 @@ func (s *Side) evidence() Evidence {
 		e.Interval = interval(e.Ratio, width)
 	}
 	return e
+}
+
+// seen is what was counted since the deploy, turned back.
+func (s *Side) seen() Totals {
+	n := s.New
+	if s.Direction == Decrease {
+		return Totals{Candidate: n.Control, CandidateBad: n.ControlBad, Control: n.Candidate, ControlBad: n.CandidateBad}
+	}
+	return n
 }
 
 // showSafety says what a pass of all sides excludes.
