@@ -25,6 +25,8 @@ type judgeCmd struct {
 	DeployRow   int    `help:"The first row after the deploy, counted from 0. In the rows before it both arms run the old version." placeholder:"N"`
 	FalseAlarms ratio  `help:"Chance that a healthy release fails, over all looks." default:"1%" placeholder:"PERCENT"`
 	Margin      *ratio `help:"Relative change that is tolerated. Default: 2% of a rate, 3% of a gauge, 1% without a control." placeholder:"PERCENT"`
+	Floor       *ratio `help:"Counts and histograms: rise of a share that is tolerated, in percentage points. Default: 0.05 points, of which see docs/judge.md." placeholder:"PERCENT"`
+	Quantile    ratio  `help:"Histograms: report this quantile of both arms. A margin then is of latency." placeholder:"PERCENT"`
 	Direction   string `help:"Which change is a regression: increase, decrease or either." enum:"increase,decrease,either" default:"increase"`
 }
 
@@ -135,12 +137,9 @@ func (c *judgeCmd) judgeCase(root *os.Root, in judgeCase) (packed, error) {
 
 // judge reads a file and judges it.
 func (c *judgeCmd) judge(r io.Reader, in judgeCase) (judge.Decision, error) {
-	o := judge.Options{FalseAlarms: float64(c.FalseAlarms), Direction: judge.Direction(c.Direction)}
-	if c.Margin != nil {
-		o.Margin = float64(*c.Margin)
-		if o.Margin == 0 {
-			o.Margin = -1 // none, and not the default
-		}
+	o := judge.Options{
+		FalseAlarms: float64(c.FalseAlarms), Quantile: float64(c.Quantile), Direction: judge.Direction(c.Direction),
+		Margin: c.Margin.option(), Floor: c.Floor.option(),
 	}
 	if in.DeployRow < 0 {
 		return judge.Decision{}, fmt.Errorf("the deploy row is %d; rows count from 0", in.DeployRow)
@@ -191,6 +190,18 @@ func inFolder(dir, path string) string {
 
 // A ratio is a flag that is written as a percentage, 1%, or as a plain number, 0.01.
 type ratio float64
+
+// option is a ratio as the judge's options have it: 0 is the default, and less is none.
+func (r *ratio) option() float64 {
+	switch {
+	case r == nil:
+		return 0
+	case *r == 0:
+		return -1
+	default:
+		return float64(*r)
+	}
+}
 
 // UnmarshalText reads a ratio.
 func (r *ratio) UnmarshalText(text []byte) error {

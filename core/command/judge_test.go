@@ -174,8 +174,8 @@ func TestJudgeFlags(t *testing.T) {
 		_, err = parser.Parse(append([]string{"judge"}, args...))
 		return v.Judge, err
 	}
-	j, err := parse("--before-after", "x.csv", "--deploy-row", "7", "--false-alarms", "2%", "--margin", "0.1", "--direction", "either")
-	if err != nil || j.BeforeAfter != "x.csv" || j.DeployRow != 7 || j.FalseAlarms != 0.02 || j.Margin == nil || *j.Margin != 0.1 || j.Direction != "either" {
+	j, err := parse("--before-after", "x.csv", "--deploy-row", "7", "--false-alarms", "2%", "--margin", "0.1", "--floor", "0.1%", "--quantile", "99%", "--direction", "either")
+	if err != nil || j.BeforeAfter != "x.csv" || j.DeployRow != 7 || j.FalseAlarms != 0.02 || j.Margin == nil || *j.Margin != 0.1 || j.Floor == nil || *j.Floor != 0.001 || j.Quantile != 0.99 || j.Direction != "either" {
 		t.Errorf("parsed %+v, %v", j, err)
 	}
 	if j, err := parse("--pack", "dir"); err != nil || j.FalseAlarms != 0.01 || j.Margin != nil || j.Direction != "increase" {

@@ -1,10 +1,6 @@
 package judge
 
-import (
-	"math"
-
-	"github.com/breakwater-ci/breakwater/core"
-)
+import "github.com/breakwater-ci/breakwater/core"
 
 // A CountLook is what happened since the look before: increments, not counters.
 type CountLook struct {
@@ -52,7 +48,7 @@ type CountState struct {
 	Outage *CountLook `json:"outage,omitempty"` // the look that failed it by itself: most requests of one arm went wrong
 }
 
-// NewCounts starts a test. The default margin is 2%.
+// NewCounts starts a test. The default margin is 2%, the default floor 0.05 points.
 func NewCounts(o Options) *Counts {
 	c := &Counts{Options: o.defaults("errors", 0.02)}
 	for _, d := range c.Options.Direction.directions() {
@@ -90,11 +86,11 @@ func (c *Counts) Look(l CountLook) Verdict {
 			s.Outage = &l
 		}
 		if s.Looks+s.Unusable > warmUp {
-			side.look(l, 1+c.Options.Margin)
+			side.look(l, c.Options.tolerated(), c.Options.Floor)
 		}
 	}
 	s.Most = max(s.Most, c.evidence())
-	s.Failed = s.Outage != nil || c.fails()
+	s.Failed = s.Outage != nil || c.evidence() >= c.needed() && c.earned()
 	return c.verdict()
 }
 
@@ -102,6 +98,8 @@ func (c *Counts) needed() float64 { return 1 / c.Options.FalseAlarms }
 
 // evidence of harm, averaged over the directions.
 func (c *Counts) evidence() float64 { return average(c.sides(), (*Side).harm) }
+
+func (c *Counts) earned() bool { return earned(c.sides(), c.Options.Floor) }
 
 func (c *Counts) sides() []*Side {
 	sides := make([]*Side, len(c.State.Sides))
@@ -111,25 +109,18 @@ func (c *Counts) sides() []*Side {
 	return sides
 }
 
-// fails reports whether the evidence is enough, and earned.
-func (c *Counts) fails() bool {
-	return c.evidence() >= c.needed() && worst(c.sides()).earned(float64(len(c.State.Sides)))
-}
-
 func (c *Counts) verdict() Verdict {
-	s, w := &c.State, worst(c.sides())
-	safe := math.Inf(1)
-	for i := range s.Sides {
-		safe = min(safe, s.Sides[i].safe())
-	}
-	e := w.evidence()
+	s := &c.State
+	e := worst(c.sides()).evidence()
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
-	e.E, e.Most, e.Needed, e.Safe, e.SafeRatio = c.evidence(), max(1, s.Most), c.needed(), safe, safeRatio
+	e.E, e.Most, e.Needed = c.evidence(), max(1, s.Most), c.needed()
+	e.Averages, e.Earned = true, c.earned()
+	e.showSafety(c.sides(), c.Options.Floor)
 	v := Verdict{Verdict: core.Inconclusive, Evidence: e}
 	switch {
 	case s.Failed:
 		v.Verdict = core.Fail
-	case safe >= safeNeeded:
+	case e.Safe >= safeNeeded:
 		v.Verdict = core.Pass
 		v.Early = s.Looks >= c.Options.MinLooks && e.E < 1
 	}

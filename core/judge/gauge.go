@@ -23,9 +23,9 @@ const (
 	gaugePast   = 240  // most looks before the deploy that are remembered
 	gaugeZero   = 1e-3 // of the median: what is less is as good as zero, and has no logarithm
 
-	// gaugeNeeded is the evidence that fails, times the false-alarm rate. For an e-process it is 1, exact for a bake
-	// without end; over an hour or a few of looks half of it keeps to the rate, see the A/A simulation.
-	gaugeNeeded  = 0.5
+	// gaugeGain is how many times what the mixture has gained counts as evidence. For an e-process without end it is 1;
+	// over an hour or a few of looks twice as much keeps to the rate of false alarms, see the A/A simulation.
+	gaugeGain    = 2
 	gaugeVisible = 0.5 // a change that must have been visible before silence means pass
 )
 
@@ -104,7 +104,7 @@ func (g *Gauge) Look(l GaugeLook) Verdict {
 	s.Gap = 0
 	e := g.evidence()
 	s.Most = max(s.Most, e)
-	s.Failed = e >= g.needed() && g.worst().Harm.without(gaugeWeight)/float64(len(s.Sides)) >= gaugeAlone
+	s.Failed = e >= g.needed() && g.earned()
 	return g.verdict()
 }
 
@@ -134,7 +134,12 @@ func (g *Gauge) logs(control, candidate float64) (float64, float64) {
 	return math.Log(max(control, g.State.Floor)), math.Log(max(candidate, g.State.Floor))
 }
 
-func (g *Gauge) needed() float64 { return gaugeNeeded / g.Options.FalseAlarms }
+func (g *Gauge) needed() float64 { return 1 / g.Options.FalseAlarms }
+
+// earned reports whether evidence may stop a release: more than one look says so.
+func (g *Gauge) earned() bool {
+	return len(g.State.Sides) > 0 && g.worst().Harm.without(gaugeWeight)/float64(len(g.State.Sides)) >= gaugeAlone
+}
 
 func (g *Gauge) evidence() float64 {
 	if len(g.State.Sides) == 0 {
@@ -144,7 +149,7 @@ func (g *Gauge) evidence() float64 {
 	for i := range g.State.Sides {
 		sum += g.State.Sides[i].Harm.value(gaugeWeight)
 	}
-	return sum / float64(len(g.State.Sides))
+	return max(0, 1+gaugeGain*(sum/float64(len(g.State.Sides))-1))
 }
 
 func (g *Gauge) worst() *gaugeSide {
@@ -162,7 +167,7 @@ func (g *Gauge) verdict() Verdict {
 	v := Verdict{Verdict: core.Inconclusive}
 	v.Evidence = Evidence{
 		Looks: s.Looks, Before: s.Before, Unusable: s.Unusable,
-		E: g.evidence(), Most: max(1, s.Most), Needed: g.needed(),
+		E: g.evidence(), Most: max(1, s.Most), Needed: g.needed(), Averages: true, Earned: g.earned(),
 	}
 	e := &v.Evidence
 	visible := math.Inf(1)

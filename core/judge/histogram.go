@@ -1,8 +1,6 @@
 package judge
 
 import (
-	"math"
-
 	"github.com/breakwater-ci/breakwater/core"
 )
 
@@ -62,8 +60,15 @@ type HistogramState struct {
 }
 
 // NewHistogram starts a test of buckets with these upper bounds, the last +Inf. The default margin is 2%: of the share
-// of requests slower than an edge.
+// of requests slower than an edge. With a quantile the margin that is asked for is of latency instead: the release fails
+// only if its latency is higher by that much too.
 func NewHistogram(o Options, edges []float64) *Histogram {
+	if !(o.Quantile > 0 && o.Quantile < 1) {
+		o.Quantile = 0
+	}
+	if o.Quantile > 0 && o.Margin > 0 && finite(o.Margin) {
+		o.slower, o.Margin = o.Margin, 0
+	}
 	h := &Histogram{Options: o.defaults("requests", 0.02), Edges: edges}
 	for _, d := range h.Options.Direction.directions() {
 		for range len(edges) - 1 {
@@ -97,13 +102,13 @@ func (h *Histogram) Look(l HistogramLook) Verdict {
 	s.Looks++
 	if s.Looks+s.Unusable > warmUp {
 		for i := range s.Sides {
-			s.Sides[i].look(l.above(i%(len(h.Edges)-1)), 1+h.Options.Margin)
+			s.Sides[i].look(l.above(i%(len(h.Edges)-1)), h.Options.tolerated(), h.Options.Floor)
 		}
 	}
 	used := h.used()
 	e := average(used, (*Side).harm)
 	s.Most = max(s.Most, e)
-	s.Failed = len(used) > 0 && e >= 1/h.Options.FalseAlarms && worst(used).earned(float64(len(used)))
+	s.Failed = e >= 1/h.Options.FalseAlarms && h.earned(used)
 	return h.verdict()
 }
 
@@ -124,30 +129,39 @@ func (h *Histogram) used() []*Side {
 	return used
 }
 
+// edge is which edge a side judges.
+func (h *Histogram) edge(side *Side) int {
+	for i := range h.State.Sides {
+		if side == &h.State.Sides[i] {
+			return i % (len(h.Edges) - 1)
+		}
+	}
+	return 0
+}
+
+// earned reports whether the evidence may stop a release.
+func (h *Histogram) earned(used []*Side) bool {
+	return earned(used, h.Options.Floor) && h.slower(worst(used).Direction, h.edge(worst(used)))
+}
+
 func (h *Histogram) verdict() Verdict {
 	s, used := &h.State, h.used()
 	v := Verdict{Verdict: core.Inconclusive}
 	e := &v.Evidence
-	safe := math.Inf(1)
 	if len(used) > 0 {
 		w := worst(used)
 		*e = w.evidence()
-		for i := range s.Sides {
-			if w == &s.Sides[i] {
-				e.Edge = h.Edges[i%(len(h.Edges)-1)]
-			}
-		}
-		for _, side := range used {
-			safe = min(safe, side.safe())
-		}
-		e.E, e.Safe, e.SafeRatio = average(used, (*Side).harm), safe, safeRatio
+		e.Edge = h.Edges[h.edge(w)]
+		e.showSafety(used, h.Options.Floor)
 	}
+	e.E, e.Latency = average(used, (*Side).harm), h.latency()
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable
 	e.Most, e.Needed = max(1, s.Most), 1/h.Options.FalseAlarms
+	e.Averages, e.Earned = true, h.earned(used)
 	switch {
 	case s.Failed:
 		v.Verdict = core.Fail
-	case len(used) > 0 && safe >= safeNeeded:
+	case e.Safe >= safeNeeded:
 		v.Verdict = core.Pass
 		v.Early = s.Looks >= h.Options.MinLooks && e.E < 1
 	}
@@ -165,6 +179,11 @@ func average(sides []*Side, what func(*Side) float64) float64 {
 		sum += what(s)
 	}
 	return sum / float64(len(sides))
+}
+
+// earned reports whether what the sides say on average may stop a release.
+func earned(sides []*Side, floor float64) bool {
+	return len(sides) > 0 && worst(sides).earned(float64(len(sides)), floor)
 }
 
 // worst is the side with the most evidence of harm.

@@ -31,12 +31,21 @@ const (
 )
 
 // Options are what a user may say about a test. The zero value of each field is its default.
+//
+// A Floor that is asked for is tolerated as the margin is: the evidence must be against a share that is higher by that
+// much. The default of 0.05 points only keeps what nobody would act on from failing: the shares as seen must differ by it.
+// A negative one does neither. Either is what a pass must exclude, see [Evidence].
 type Options struct {
 	Name        string    // what is counted or measured, for the reason: "errors", "p99", "cpu"
 	FalseAlarms float64   // chance that a healthy release fails, over all looks; default 0.01
 	Margin      float64   // relative change that is tolerated, 0.1 is 10%; negative: none; default by test
+	Floor       float64   // counts and histograms: rise of a share that does not matter, see below; 0.001 is 0.1 points
+	Quantile    float64   // histograms: the quantile to report, 0.99 is the 99th percentile; Margin then is of latency
 	Direction   Direction // default [Increase]
 	MinLooks    int       // looks before a pass may end a bake; default 36
+
+	rise   float64 // Floor, if it was asked for
+	slower float64 // histograms: Margin, if it is of latency
 }
 
 // Defaults of [Options].
@@ -58,6 +67,14 @@ func (o Options) defaults(name string, margin float64) Options {
 	case o.Margin < 0:
 		o.Margin = 0
 	}
+	switch {
+	case o.Floor == 0 || !(o.Floor < 1):
+		o.Floor = shareFloor
+	case o.Floor < 0:
+		o.Floor = 0
+	default:
+		o.rise = o.Floor
+	}
 	if o.Direction == "" {
 		o.Direction = Increase
 	}
@@ -66,6 +83,8 @@ func (o Options) defaults(name string, margin float64) Options {
 	}
 	return o
 }
+
+func (o Options) tolerated() tolerance { return tolerance{1 + o.Margin, o.rise} }
 
 // directions are the one-sided questions that a direction asks.
 func (d Direction) directions() []Direction {
@@ -104,10 +123,14 @@ type Evidence struct {
 	E         float64    `json:"e"`                    // evidence of harm now; [History]: how far the level has moved
 	Most      float64    `json:"most"`                 // the most that it has been
 	Needed    float64    `json:"needed"`               // to fail
-	Safe      float64    `json:"safe,omitempty"`       // evidence that no regression of SafeRatio hides; 20 shows it
-	SafeRatio float64    `json:"safe_ratio,omitempty"` // times the control's level
+	Averages  bool       `json:"averages,omitempty"`   // E may be averaged with that of other tests, see [Joint]
+	Earned    bool       `json:"earned,omitempty"`     // E may stop a release: more than one look, and enough of a difference
+	Safe      float64    `json:"safe,omitempty"`       // evidence that no worse regression than this hides; 20 shows it:
+	SafeRatio float64    `json:"safe_ratio,omitempty"` // so many times the control's level,
+	SafeRise  float64    `json:"safe_rise,omitempty"`  // and a share higher by so much
 	Noise     float64    `json:"noise,omitempty"`      // counts: variance over chance; gauges: lag-one correlation
 	Edge      float64    `json:"edge,omitempty"`       // histogram: the bucket edge that tells most
+	Latency   *Latency   `json:"latency,omitempty"`    // histogram: the quantile that was asked for
 }
 
 // Totals are sums since the deploy, without the warm-up.

@@ -35,7 +35,18 @@ func histogramReason(name string, v Verdict) string {
 	what := fmt.Sprintf("%s slower than %s: %s against %s on the control%s, %s of %s against %s of %s",
 		upper(name), strconv.FormatFloat(e.Edge, 'g', 4, 64), share(e.Candidate), share(e.Control), times(e.Ratio),
 		count(e.Totals.CandidateBad), count(e.Totals.Candidate), count(e.Totals.ControlBad), count(e.Totals.Control))
+	if l := e.Latency; l != nil {
+		what += fmt.Sprintf("; p%s %s against %s", strconv.FormatFloat(100*l.Quantile, 'g', 6, 64),
+			latency(l.Candidate, l.CandidateBeyond), latency(l.Control, l.ControlBeyond))
+	}
 	return what + countEnding(v)
+}
+
+func latency(x float64, beyond bool) string {
+	if beyond {
+		return "above " + strconv.FormatFloat(x, 'g', 3, 64)
+	}
+	return strconv.FormatFloat(x, 'g', 3, 64)
 }
 
 func countEnding(v Verdict) string {
@@ -44,9 +55,22 @@ func countEnding(v Verdict) string {
 	case core.Fail:
 		return "; " + chance(e.Most)
 	case core.Pass:
-		return fmt.Sprintf("; %s times as many would have shown.", number(e.SafeRatio))
+		return fmt.Sprintf("; %s would have shown.", hidden(e))
 	default:
-		return fmt.Sprintf("; too few to tell: %s times as many could still hide.", number(e.SafeRatio))
+		return fmt.Sprintf("; too few to tell: %s could still hide.", hidden(e))
+	}
+}
+
+// hidden words the regression that a pass excludes.
+func hidden(e Evidence) string {
+	rise := number(100*e.SafeRise) + " percentage points"
+	switch {
+	case e.SafeRise == 0:
+		return number(e.SafeRatio) + " times as many"
+	case e.SafeRatio == 0:
+		return "a rise of " + rise
+	default:
+		return number(e.SafeRatio) + " times as many, and " + rise + " more,"
 	}
 }
 
@@ -154,7 +178,7 @@ func (g *Gauge) reason(v Verdict, visible float64) string {
 	switch v.Verdict {
 	case core.Fail:
 		return fmt.Sprintf("%s: %s; a healthy release does that about once in %s bakes.",
-			what, change(math.Log(e.Ratio)), count(twoDigits(min(e.Most/gaugeNeeded, 1e9))))
+			what, change(math.Log(e.Ratio)), count(twoDigits(min(e.Most, 1e9))))
 	case core.Pass:
 		return fmt.Sprintf("%s; a change of %s would have shown.", what, percent(math.Expm1(visible)))
 	default:

@@ -11,9 +11,9 @@ const (
 	lookCap    = 100  // most that one look may multiply the evidence by: two bad looks are the least that fails
 	aloneFloor = 3    // evidence that must be left without the look that told most: the others must speak against it too
 	badFloor   = 5    // bad events that the worse arm must have had: fewer are an anecdote
-	shareFloor = 5e-4 // by how much its share must be higher: less is not worth a rollback
+	shareFloor = 5e-4 // by how much its share may be higher: less is not worth a rollback
 
-	safeRatio  = 2  // a regression that a pass excludes: twice as bad
+	safeRatio  = 2  // a regression that a pass excludes: twice as bad, and worse by more than the floor
 	safeNeeded = 20 // the evidence that shows it: it hides with a chance of at most 1 in 20
 
 	hostSpread = 0.1 // how far two healthy groups of hosts are expected to differ, one standard deviation
@@ -30,21 +30,27 @@ const (
 var (
 	worse  = [...]float64{1.15, 1.3, 1.5, 2, 3, 5, 10, 30}
 	better = [...]float64{0.25, 0.5, 0.75, 0.9}
+	none   = [...]float64{0, 0.5} // of what a rise by the floor would be: no bad event at all, or half of the rate
 )
 
-// A Side asks one question of two arms: is the candidate's rate of bad events higher than the control's times what is
-// tolerated? Its fields are its memory.
+// A tolerance is how much more often the candidate may fail: its rate may be Ratio times the control's, and Rise more.
+type tolerance struct{ ratio, rise float64 }
+
+// A Side asks one question of two arms: is the candidate's rate of bad events higher than what is tolerated beside the
+// control's? Its fields are its memory.
 type Side struct {
 	Direction Direction `json:"direction"`
 	Harm      mixture   `json:"harm"`
-	Safe      []float64 `json:"safe"` // for each of better: its likelihood ratio since the deploy
+	Safe      []float64 `json:"safe"` // for each of better: the evidence against a rate safeRatio times as high
+	Calm      []float64 `json:"calm"` // for each of none: the evidence against a rate that is higher by the floor
 	Noise     noise     `json:"noise"`
 	Old       Totals    `json:"old"` // before the deploy
 	New       Totals    `json:"new"` // since
 }
 
 func newSide(d Direction) Side {
-	return Side{Direction: d, Harm: newMixture(len(worse)), Safe: slices.Repeat([]float64{1}, len(better))}
+	return Side{Direction: d, Harm: newMixture(len(worse)), Safe: slices.Repeat([]float64{1}, len(better)),
+		Calm: slices.Repeat([]float64{1}, len(none))}
 }
 
 func (t *Totals) add(l CountLook) {
@@ -61,14 +67,18 @@ func (s *Side) before(l CountLook) {
 	s.Old.add(l)
 }
 
-// look takes a look after the deploy. margin is the ratio of rates that is tolerated beside what the hosts explain.
-func (s *Side) look(l CountLook, margin float64) {
+// look takes a look after the deploy. tolerated is beside what the hosts explain; a rise by the floor is what a pass excludes.
+func (s *Side) look(l CountLook, tolerated tolerance, floor float64) {
 	l = l.towards(s.Direction)
 	hosts := s.hosts()
 	temper := s.Noise.factor()
-	s.Harm.step(func(i int) float64 { return min(l.ratio(hosts*margin, worse[i], temper), lookCap) })
+	harmless := tolerance{hosts * tolerated.ratio, tolerated.rise}
+	s.Harm.step(func(i int) float64 { return min(l.ratio(harmless, worse[i], temper), lookCap) })
 	for i, times := range better {
-		s.Safe[i] = min(s.Safe[i]*l.ratio(hosts*safeRatio, times, temper), ceiling)
+		s.Safe[i] = min(s.Safe[i]*l.ratio(tolerance{ratio: hosts * safeRatio}, times, temper), ceiling)
+	}
+	for i, times := range none {
+		s.Calm[i] = min(s.Calm[i]*l.ratio(tolerance{hosts, floor}, times, temper), ceiling)
 	}
 	if s.Noise.cold() {
 		s.Noise.add(l, s.New.ratio())
@@ -76,14 +86,27 @@ func (s *Side) look(l CountLook, margin float64) {
 	s.New.add(l)
 }
 
-// ratio is the likelihood ratio of a look for the candidate's rate being rho*times the control's, against rho times.
-// Given the sum of bad events the candidate's are binomial. The look counts 1/temper: bad events that come in bursts
-// tell less than their number.
-func (l CountLook) ratio(rho, times, temper float64) float64 {
-	bad := l.ControlBad + l.CandidateBad
-	g := l.CandidateBad*math.Log(times) + bad*math.Log((rho*l.Candidate+l.Control)/(rho*times*l.Candidate+l.Control))
-	return math.Exp(g / temper)
+// ratio is the evidence of a look that the candidate's rate is times what is tolerated, against its being just that.
+// It is not expected to exceed 1 where the truth is on the other side of what is tolerated, whatever the control's rate.
+//
+// Without a rise it is a likelihood ratio: given the sum of bad events, the candidate's are binomial. With n requests and
+// x bad events on the candidate, m and y on the control, bad events are Poisson or rarer in the tails, so that a^x * b^y
+// is expected to be at most exp(n*p*(a-1) + m*q*(b-1)) at rates p and q. The a and b below make the part of q vanish
+// where p = ratio*q + rise, and leave exp(n*rise*(a-1)), which is divided out.
+//
+// The look counts 1/temper: bad events that come in bursts tell less than their number.
+func (l CountLook) ratio(t tolerance, times, temper float64) float64 {
+	split := t.ratio*times*l.Candidate + l.Control
+	b := (t.ratio*l.Candidate + l.Control) / split
+	g := (l.ControlBad+l.CandidateBad)*math.Log(b) - t.rise*(times-1)*l.Candidate*l.Control/split
+	if l.CandidateBad > 0 {
+		g += l.CandidateBad * math.Log(times)
+	}
+	return math.Exp(min(g/temper, mostExponent))
 }
+
+// mostExponent keeps exponentials numbers.
+const mostExponent = 700
 
 // hosts is the ratio of rates that the two groups of hosts showed before the deploy: what was measured, shrunk towards
 // "alike" by as much as it could be chance.
@@ -99,21 +122,20 @@ func (s *Side) hosts() float64 {
 
 func (s *Side) harm() float64 { return s.Harm.value(evenly(len(worse))) }
 
-// safe is the evidence that the candidate is not safeRatio times as bad. All of its stake is on the first look.
-func (s *Side) safe() float64 {
-	sum := 0.0
-	for _, a := range s.Safe {
-		sum += a
-	}
-	return sum / float64(len(s.Safe))
-}
+// safe is the evidence that the candidate is not both safeRatio times as bad and worse by the floor: the average of the
+// evidence against each. The first is what busy services with some errors show; the second is all that a service without
+// errors can show. All of the stake is on the first look.
+func (s *Side) safe() float64 { return (s.notTwice() + s.notHigher()) / 2 }
+
+func (s *Side) notTwice() float64  { return mean(s.Safe) }
+func (s *Side) notHigher() float64 { return mean(s.Calm) }
 
 // earned reports whether evidence of harm may stop a release: more than one look says so, the worse arm had enough bad
-// events, and their share is higher by an amount that matters. sides is among how many the evidence was averaged.
-func (s *Side) earned(sides float64) bool {
+// events, and their share is higher by more than the floor. sides is among how many the evidence was averaged.
+func (s *Side) earned(sides, floor float64) bool {
 	n := s.New
 	return s.Harm.without(evenly(len(worse)))/sides >= aloneFloor && n.CandidateBad >= badFloor &&
-		n.CandidateBad/n.Candidate-n.ControlBad/n.Control >= shareFloor
+		n.CandidateBad/n.Candidate-n.ControlBad/n.Control >= floor
 }
 
 // outage reports whether most requests of the worse arm fail while those of the other do not. The chance of such a split
@@ -142,10 +164,7 @@ func (t Totals) ratio() float64 {
 
 // evidence is what the side has seen, turned back to candidate and control as the user knows them.
 func (s *Side) evidence() Evidence {
-	n := s.New
-	if s.Direction == Decrease {
-		n = Totals{Candidate: n.Control, CandidateBad: n.ControlBad, Control: n.Candidate, ControlBad: n.CandidateBad}
-	}
+	n := s.seen()
 	e := Evidence{Totals: &n, Noise: s.Noise.factor()}
 	if n.Candidate > 0 {
 		e.Candidate, e.Control = n.CandidateBad/n.Candidate, n.ControlBad/n.Control
@@ -156,6 +175,31 @@ func (s *Side) evidence() Evidence {
 		e.Interval = interval(e.Ratio, width)
 	}
 	return e
+}
+
+// seen is what was counted since the deploy, turned back.
+func (s *Side) seen() Totals {
+	n := s.New
+	if s.Direction == Decrease {
+		return Totals{Candidate: n.Control, CandidateBad: n.ControlBad, Control: n.Candidate, ControlBad: n.CandidateBad}
+	}
+	return n
+}
+
+// showSafety says what a pass of all sides excludes.
+func (e *Evidence) showSafety(sides []*Side, floor float64) {
+	twice, higher := math.Inf(1), math.Inf(1)
+	e.Safe = math.Inf(1)
+	for _, s := range sides {
+		e.Safe, twice, higher = min(e.Safe, s.safe()), min(twice, s.notTwice()), min(higher, s.notHigher())
+	}
+	e.SafeRatio, e.SafeRise = safeRatio, floor
+	switch { // where one is shown by itself, it is the stronger claim
+	case twice >= safeNeeded:
+		e.SafeRise = 0
+	case higher >= safeNeeded && floor > 0:
+		e.SafeRatio = 0
+	}
 }
 
 // noise measures by how much the split of bad events varies more than chance: the mean of Pearson's chi-squared.
