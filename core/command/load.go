@@ -73,7 +73,7 @@ func (s *ship) load(file string, lookup func(string) (string, bool)) (*loaded, e
 func catalog() config.Catalog {
 	c := config.Catalog{Sources: make(map[string]config.SourceKind), Drivers: make(map[string]any)}
 	for name, k := range metric.Kinds {
-		c.Sources[name] = config.SourceKind{Options: k.Options, CheckQuery: k.CheckQuery, Alarms: k.Alarms}
+		c.Sources[name] = config.SourceKind{Options: k.Options, CheckQuery: k.CheckQuery, Alarms: k.Alarms, Spans: k.Spans}
 	}
 	for _, d := range deploy.Drivers {
 		c.Drivers[d.Name] = d.Options

@@ -75,19 +75,39 @@ func (d *decoder) checkBake(b, plan *core.Bake) {
 	}
 }
 
+// questions are the keys of a check of which it has exactly one.
+var questions = []string{"alarms", "burn_rate", "compare", "run", "threshold"}
+
 func (d *decoder) checkCheck(p *core.Plan, c *core.Check) {
-	at := d.seen[c]
+	at, want := d.seen[c], "one of "+strings.Join(questions, ", ")
+	asks := 0
+	for _, question := range []any{&c.Alarms, &c.BurnRate, &c.Compare, &c.Run, &c.Threshold} {
+		if d.given(question) {
+			asks++
+		}
+	}
 	switch {
-	case d.given(&c.Threshold) && d.given(&c.Run):
-		d.mistake(at, "one of threshold and run; make two checks of it", "this check asks two questions")
-	case !d.given(&c.Threshold) && !d.given(&c.Run) && !d.refused[at]:
-		d.mistake(at, "one of threshold and run", "this check asks nothing")
+	case asks > 1:
+		d.mistake(at, want+"; make several checks of it", "this check asks several questions")
+	case asks == 0 && !d.refused[at]:
+		d.mistake(at, want, "this check asks nothing")
 	}
-	t := c.Threshold
-	if t == nil || d.bad(&c.Threshold) {
-		return
+	if d.good(&c.Threshold) {
+		d.checkThreshold(p, c.Threshold, d.seen[&c.Threshold])
 	}
-	switch at := d.seen[&c.Threshold]; {
+	if d.good(&c.Compare) {
+		d.checkCompare(p, c.Compare, d.seen[&c.Compare])
+	}
+	if d.good(&c.BurnRate) {
+		d.checkBurnRate(p, c.BurnRate)
+	}
+	if d.good(&c.Alarms) {
+		d.checkAlarms(p, c.Alarms)
+	}
+}
+
+func (d *decoder) checkThreshold(p *core.Plan, t *core.Threshold, at *yaml.Node) {
+	switch {
 	case t.Max == nil && t.Min == nil:
 		d.mistake(at, "max, min or both", "this threshold has no limit")
 	case d.good(&t.Max) && d.good(&t.Min) && *t.Min > *t.Max:
@@ -97,14 +117,98 @@ func (d *decoder) checkCheck(p *core.Plan, c *core.Check) {
 	d.checkQuery(p, &t.Source, &t.Query)
 }
 
+// checkCompare sees to it that a comparison has one kind of numbers, that its two arms differ, and that no event is
+// counted twice.
+func (d *decoder) checkCompare(p *core.Plan, c *core.Compare, at *yaml.Node) {
+	const kinds = "errors with total, or histogram, or gauge"
+	counts := d.given(&c.Errors) || d.given(&c.Total)
+	switch n := len(slices.DeleteFunc([]bool{counts, d.given(&c.Histogram), d.given(&c.Gauge)}, func(b bool) bool { return !b })); {
+	case n == 0 && !d.refused[at]:
+		d.mistake(at, kinds, "this comparison has no query")
+	case n > 1:
+		d.mistake(at, kinds+"; make several checks of it", "this comparison has several kinds of numbers")
+	case counts && !d.given(&c.Total):
+		d.mistake(at, "total: the query that counts all of them", "the errors have no total to be a share of")
+	case counts && !d.given(&c.Errors):
+		d.mistake(at, "errors: the query that counts those that went wrong", "there is a total and no errors")
+	}
+	if d.given(&c.Quantile) && !d.given(&c.Histogram) {
+		d.mistake(d.seen[&c.Quantile], "quantile beside histogram only", "there is no histogram that this could be a quantile of")
+	}
+	if d.good(&c.Method) && c.Method == core.MethodMannWhitney && !d.given(&c.Gauge) {
+		d.mistake(d.seen[&c.Method], "mann-whitney beside gauge only; counts and histograms are judged by their events",
+			"this method compares levels")
+	}
+	d.checkSource(p, &c.Source)
+	for _, query := range []*string{&c.Errors, &c.Total, &c.Histogram, &c.Gauge} {
+		if !d.checkText(p, c.Source, query) {
+			continue
+		}
+		if c.Control.Kind == core.ControlPending && !strings.Contains(*query, "$targets") && !strings.Contains(*query, "$labels.") {
+			d.mistake(d.seen[query], "$targets or $labels.NAME in it, or another control",
+				"this query says the same of the wave and of its control, the pending targets")
+		}
+		if query != &c.Gauge {
+			d.checkWindow(p, c.Source, query)
+		}
+	}
+}
+
+// checkWindow sees to it that a query that counts does so over the window that it is asked about.
+func (d *decoder) checkWindow(p *core.Plan, source string, query *string) {
+	if kind, known := d.catalog.Sources[p.Sources[source].Type]; !known || kind.Spans ||
+		strings.Contains(*query, "$window") || strings.Contains(*query, "$from") {
+		return
+	}
+	d.mistake(d.seen[query], "$window in it, as in increase(...[$window])",
+		"this query counts over a time of its own, so that looks would count the same events twice, or miss some")
+}
+
+func (d *decoder) checkBurnRate(p *core.Plan, b *core.BurnRate) {
+	d.checkSource(p, &b.Source)
+	for _, query := range []*string{&b.Errors, &b.Total} {
+		if d.checkText(p, b.Source, query) {
+			d.checkWindow(p, b.Source, query)
+		}
+	}
+	for i := range b.Windows {
+		if w := &b.Windows[i]; d.good(&w.Long) && d.good(&w.Short) && w.Short >= w.Long {
+			d.mistake(d.seen[&w.Short], fmt.Sprintf("a window shorter than long, %s; a twelfth of it is usual", core.Brief(w.Long)),
+				"short, %s, is not shorter than long", core.Brief(w.Short))
+		}
+	}
+}
+
+func (d *decoder) checkAlarms(p *core.Plan, a *core.AlarmNames) {
+	d.checkSource(p, &a.Source)
+	spec, named := p.Sources[a.Source]
+	if kind, known := d.catalog.Sources[spec.Type]; d.good(&a.Source) && named && known && !kind.Alarms {
+		var able []string
+		for _, name := range slices.Sorted(maps.Keys(d.catalog.Sources)) {
+			if d.catalog.Sources[name].Alarms {
+				able = append(able, name)
+			}
+		}
+		d.mistake(d.seen[&a.Source], "a source of type "+strings.Join(able, ", "), "source %s, which is %s, knows no alarms", a.Source, spec.Type)
+	}
+}
+
 // checkQuery checks that the source of a query exists and understands it.
 func (d *decoder) checkQuery(p *core.Plan, source, query *string) {
-	spec, known := p.Sources[*source]
-	if d.good(source) && !known {
+	d.checkSource(p, source)
+	d.checkText(p, *source, query)
+}
+
+func (d *decoder) checkSource(p *core.Plan, source *string) {
+	if _, known := p.Sources[*source]; d.good(source) && !known {
 		d.mistake(d.seen[source], wantSource(*source, slices.Sorted(maps.Keys(p.Sources))), "there is no source %q", *source)
 	}
+}
+
+// checkText checks that the source understands a query. It reports whether there is a query without a mistake.
+func (d *decoder) checkText(p *core.Plan, source string, query *string) bool {
 	if !d.good(query) {
-		return
+		return false
 	}
 	at := d.seen[query]
 	unknown := unknownVariables(*query)
@@ -112,11 +216,14 @@ func (d *decoder) checkQuery(p *core.Plan, source, query *string) {
 		d.mistake(at, "one of "+strings.Join(variables, ", ")+"; a dollar before a letter begins a variable",
 			"there is no variable %s", name)
 	}
+	spec := p.Sources[source]
 	if kind := d.catalog.Sources[spec.Type]; kind.CheckQuery != nil && len(unknown) == 0 {
 		if err := kind.CheckQuery(*query); err != nil {
-			d.mistake(at, fmt.Sprintf("a query of source %s, which is %s", *source, spec.Type), "%v", err)
+			d.mistake(at, fmt.Sprintf("a query of source %s, which is %s", source, spec.Type), "%v", err)
+			return false
 		}
 	}
+	return len(unknown) == 0
 }
 
 func wantSource(name string, known []string) string {

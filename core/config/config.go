@@ -34,8 +34,8 @@ type SourceKind struct {
 	Options any
 	// CheckQuery says what is wrong with a query as it is written, its variables included. Nil accepts any text.
 	CheckQuery func(query string) error
-	// Alarms says that sources of this kind know alarms.
-	Alarms bool
+	// Alarms says that sources of this kind know alarms, Spans that a query of theirs always covers the window.
+	Alarms, Spans bool
 }
 
 // Load reads a plan. The file is only a name for messages. lookup fills ${NAME} in sources and notify; with a nil

@@ -61,7 +61,7 @@ func balanced(query string) error {
 func catalog() Catalog {
 	return Catalog{
 		Sources: map[string]SourceKind{
-			"prometheus": {Options: new(prometheus), CheckQuery: balanced},
+			"prometheus": {Options: new(prometheus), CheckQuery: balanced, Alarms: true},
 			"scrape":     {Options: new(scrape), CheckQuery: balanced},
 		},
 		Drivers: map[string]any{"run": new(core.Command)},

@@ -103,6 +103,12 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value) {
 	case *core.Amount:
 		d.amount(n, p)
 		return
+	case *core.Ratio:
+		d.ratio(n, p)
+		return
+	case *core.Control:
+		d.control(n, p)
+		return
 	case *core.Breaches:
 		d.breaches(n, p)
 		return

@@ -12,6 +12,7 @@ import (
 func (d *decoder) fillDefaults(p *core.Plan) {
 	d.fillTargets(p.Targets.List)
 	absent(d, &p.Precheck, true)
+	absent(d, &p.FalseAlarms, 0.01)
 	fillReactions(&p.React, core.Reactions{Fail: core.ReactRollback, Inconclusive: core.ReactHalt, Error: core.ReactHalt})
 
 	absent(d, &p.Deploy.Timeout, 30*time.Minute)
@@ -44,6 +45,33 @@ func (d *decoder) fillDefaults(p *core.Plan) {
 		if c.Threshold != nil {
 			absent(d, &c.Threshold.Breaches, core.Breaches{M: 1, N: 1})
 		}
+		if c.Compare != nil {
+			d.fillCompare(c.Compare)
+		}
+		if c.BurnRate != nil {
+			absent(d, &c.BurnRate.Windows, burnWindows)
+		}
+	}
+}
+
+// burnWindows are the pairs that page somebody in chapter 5 of the SRE workbook.
+var burnWindows = []core.BurnWindow{
+	{Long: time.Hour, Short: 5 * time.Minute, Burn: 14.4},
+	{Long: 6 * time.Hour, Short: 30 * time.Minute, Burn: 6},
+}
+
+func (d *decoder) fillCompare(c *core.Compare) {
+	absent(d, &c.Control, core.Control{Kind: core.ControlPending})
+	absent(d, &c.Direction, core.Increase)
+	absent(d, &c.Method, core.MethodSequential)
+	switch {
+	case c.Histogram != "":
+		absent(d, &c.Quantile, 0.99)
+		absent(d, &c.Margin, 0.05)
+	case c.Gauge != "":
+		absent(d, &c.Margin, 0.03)
+	default:
+		absent(d, &c.Margin, 0.0005)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 const (
 	durationForm = `^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d|w))+$`
 	percentForm  = `^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$`
+	ratioForm    = `^[0-9]{1,4}(\.[0-9]+)?%$`
 	breachesForm = `^[1-9][0-9]{0,3} of [1-9][0-9]{0,3}$`
 	// blankless is a text with something in it, positive a number with something in it.
 	blankless = `\S`
@@ -30,11 +31,13 @@ var (
 	isDuration   = regexp.MustCompile(durationForm)
 	durationPart = regexp.MustCompile(`([0-9.]+)([a-z]+)`)
 	isPercent    = regexp.MustCompile(percentForm)
+	isRatio      = regexp.MustCompile(ratioForm)
 	isBreaches   = regexp.MustCompile(breachesForm)
 )
 
 const (
 	wantDuration = "a duration such as 30s, 15m, 1h30m, 2d or 1w"
+	wantRatio    = "a percentage such as 0.1% or 10%"
 	wantAmount   = "a whole number such as 4, or a share such as 25%"
 	wantTargets  = "a list with at least one target, such as [{name: a, labels: {region: us-east-1}}]"
 	// longest bounds durations, so that sums and multiples of them cannot overflow.
@@ -87,6 +90,35 @@ func (d *decoder) amount(n *yaml.Node, p *core.Amount) {
 	default:
 		d.wrongType(n, wantAmount)
 	}
+}
+
+// ratio decodes a share or a change: 0.1%, 150%.
+func (d *decoder) ratio(n *yaml.Node, p *core.Ratio) {
+	if tag(n) != "!!str" || !isRatio.MatchString(n.Value) {
+		d.wrongType(n, wantRatio)
+		return
+	}
+	percent, _ := strconv.ParseFloat(strings.TrimSuffix(n.Value, "%"), 64)
+	*p = core.Ratio(percent / 100)
+}
+
+// control decodes pending, before or {weeks: n}.
+func (d *decoder) control(n *yaml.Node, p *core.Control) {
+	if n.Kind == yaml.MappingNode {
+		var form controlForm
+		d.object(n, reflect.ValueOf(&form).Elem(), nil)
+		*p = core.Control{Kind: core.ControlWeeks, Weeks: form.Weeks}
+		return
+	}
+	p.Kind = core.ControlKind(n.Value)
+	if tag(n) != "!!str" || p.Kind != core.ControlPending && p.Kind != core.ControlBefore {
+		d.wrongType(n, "pending, before, or {weeks: 4}")
+	}
+}
+
+// controlForm is the form of a control that is more than a word.
+type controlForm struct {
+	Weeks int `json:"weeks" jsonschema_description:"How many past weeks to compare with, 1 to 12."`
 }
 
 // breaches decodes m of n.

@@ -14,12 +14,11 @@ import (
 
 // later lists what the plan is going to have and this version does not: a key, or "key: value".
 var later = map[reflect.Type][]string{
-	reflect.TypeFor[core.Plan]():     {"windows", "requires", "on_newer", "policy", "emergency", "false_alarms"},
+	reflect.TypeFor[core.Plan]():     {"windows", "requires", "on_newer", "policy", "emergency"},
 	reflect.TypeFor[core.Target]():   {"timezone"},
 	reflect.TypeFor[core.Deploy]():   laterDrivers,
 	reflect.TypeFor[core.Rollback](): append([]string{"rehearse"}, laterDrivers...),
 	reflect.TypeFor[core.Bake]():     {"wait: park"},
-	reflect.TypeFor[core.Check]():    {"compare", "burn_rate", "alarms", "shadow"},
 	reflect.TypeFor[core.SourceSpec](): {
 		"type: cloudwatch", "type: command", "type: datadog", "type: dynatrace", "type: elasticsearch",
 		"type: graphite", "type: http", "type: influxdb", "type: newrelic",

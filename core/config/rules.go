@@ -30,31 +30,40 @@ func at[T any](key string) spot { return spot{reflect.TypeFor[T](), key} }
 
 // rules has every rule of the plan.
 var rules = map[spot]rule{
-	at[core.Plan]("version"):      versionRule,
-	at[core.Plan]("service"):      nameRule,
-	at[core.Plan]("environment"):  nameRule,
-	at[core.Plan]("waves"):        {want: "at least one wave", ok: hasElement, schema: setMinItems},
-	at[core.Plan]("sources"):      {keys: &nameRule},
-	at[core.Plan]("notify"):       {filled: true},
-	at[core.Target]("name"):       nameRule,
-	at[core.Target]("labels"):     {keys: &labelRule},
-	at[core.Target]("weight"):     aboveZero,
-	at[core.WaveRule]("name"):     nameRule,
-	at[core.Split]("by"):          labelRule,
-	at[core.Split]("spread"):      labelRule,
-	at[core.Split]("first"):       someAmount,
-	at[core.Split]("max"):         someAmount,
-	at[core.Split]("growth"):      growthRule,
-	at[core.Deploy]("timeout"):    someTime,
-	at[core.Deploy]("parallel"):   someAmount,
-	at[core.Rollback]("when"):     {want: "each trigger once", ok: allDiffer, schema: setUnique},
-	at[core.Rollback]("timeout"):  someTime,
-	at[core.Rollback]("parallel"): someAmount,
-	at[core.Current]("timeout"):   someTime,
-	at[core.Bake]("every"):        someTime,
-	at[core.Until]("at_least"):    aboveZero,
-	at[core.Check]("name"):        nameRule,
-	at[core.Check]("timeout"):     someTime,
+	at[core.Plan]("version"):       versionRule,
+	at[core.Plan]("service"):       nameRule,
+	at[core.Plan]("environment"):   nameRule,
+	at[core.Plan]("waves"):         {want: "at least one wave", ok: hasElement, schema: setMinItems},
+	at[core.Plan]("sources"):       {keys: &nameRule},
+	at[core.Plan]("notify"):        {filled: true},
+	at[core.Target]("name"):        nameRule,
+	at[core.Target]("labels"):      {keys: &labelRule},
+	at[core.Target]("weight"):      aboveZero,
+	at[core.WaveRule]("name"):      nameRule,
+	at[core.Split]("by"):           labelRule,
+	at[core.Split]("spread"):       labelRule,
+	at[core.Split]("first"):        someAmount,
+	at[core.Split]("max"):          someAmount,
+	at[core.Split]("growth"):       growthRule,
+	at[core.Deploy]("timeout"):     someTime,
+	at[core.Deploy]("parallel"):    someAmount,
+	at[core.Rollback]("when"):      {want: "each trigger once", ok: allDiffer, schema: setUnique},
+	at[core.Rollback]("timeout"):   someTime,
+	at[core.Rollback]("parallel"):  someAmount,
+	at[core.Current]("timeout"):    someTime,
+	at[core.Bake]("every"):         someTime,
+	at[core.Until]("at_least"):     aboveZero,
+	at[core.Check]("name"):         nameRule,
+	at[core.Check]("timeout"):      someTime,
+	at[core.Plan]("false_alarms"):  chanceRule,
+	at[core.Compare]("quantile"):   quantileRule,
+	at[controlForm]("weeks"):       weeksRule,
+	at[core.BurnRate]("objective"): objectiveRule,
+	at[core.BurnRate]("windows"):   {want: "at least one pair of windows", ok: hasElement, schema: setMinItems},
+	at[core.BurnWindow]("long"):    someTime,
+	at[core.BurnWindow]("short"):   someTime,
+	at[core.BurnWindow]("burn"):    aboveZero,
+	at[core.AlarmNames]("names"):   {want: "at least one name", ok: hasElement, schema: setMinItems},
 }
 
 // Names end up in git refs, paths, job names and log lines: what any of those forbids, no name has.
@@ -115,6 +124,29 @@ var (
 		want:   "1 or more, or a share such as 25%",
 		ok:     func(v reflect.Value) bool { return v.Interface().(core.Amount) != core.Amount{Set: true} },
 		schema: func(s *jsonschema.Schema) { s.Not = &jsonschema.Schema{Const: 0} },
+	}
+)
+
+var (
+	chanceRule = rule{
+		want:   "a chance above 0% and at most 50%",
+		ok:     func(v reflect.Value) bool { return v.Float() > 0 && v.Float() <= 0.5 },
+		schema: func(s *jsonschema.Schema) { s.AllOf = []*jsonschema.Schema{{Pattern: positive}} },
+	}
+	objectiveRule = rule{
+		want:   "a share above 0% and below 100%, such as 99.9%",
+		ok:     func(v reflect.Value) bool { return v.Float() > 0 && v.Float() < 1 },
+		schema: func(s *jsonschema.Schema) { s.AllOf = []*jsonschema.Schema{{Pattern: positive}} },
+	}
+	quantileRule = rule{
+		want:   "a number above 0 and below 1, such as 0.99",
+		ok:     func(v reflect.Value) bool { return v.Float() > 0 && v.Float() < 1 },
+		schema: func(s *jsonschema.Schema) { s.ExclusiveMinimum, s.ExclusiveMaximum = "0", "1" },
+	}
+	weeksRule = rule{
+		want:   "a whole number from 1 to 12",
+		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 12 },
+		schema: func(s *jsonschema.Schema) { s.Minimum, s.Maximum = "1", "12" },
 	}
 )
 

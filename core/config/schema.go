@@ -22,7 +22,10 @@ func Schema(c Catalog) ([]byte, error) {
 	g.defs["Target"] = g.object(core.Target{})
 	g.defs["Command"] = exactlyOne(text(), g.object(commandForm{}))
 	g.defs["SourceSpec"] = g.source()
-	exclusive(g.defs["Check"], "run", "threshold")
+	exclusive(g.defs["Check"], questions...)
+	compare := g.defs["Compare"]
+	exclusive(compare, "errors", "histogram", "gauge")
+	compare.DependentRequired = map[string][]string{"errors": {"total"}, "total": {"errors"}, "quantile": {"histogram"}}
 	exclusive(g.defs["Deploy"], g.drivers()...)
 	atMostOne(g.defs["Rollback"], g.drivers()...)
 	g.defs["Threshold"].AnyOf = []*jsonschema.Schema{required("max"), required("min")}
@@ -81,6 +84,10 @@ func (g *generator) form(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return pattern(durationForm)
+	case reflect.TypeFor[core.Ratio]():
+		return pattern(ratioForm)
+	case reflect.TypeFor[core.Control]():
+		return exactlyOne(&jsonschema.Schema{Enum: []any{core.ControlPending, core.ControlBefore}}, g.object(controlForm{}))
 	case reflect.TypeFor[core.Breaches]():
 		return pattern(breachesForm)
 	case reflect.TypeFor[core.Secret]():

@@ -31,6 +31,7 @@ type Kind struct {
 	Options any                                                  // pointer to the zero value of the kind's options
 	fill    func(query string, v core.Variables) (string, error) // nil: it answers no queries
 	check   func(filled string) error                            // finds mistakes in a query without asking anybody; nil: finds none
+	Spans   bool                                                 // a query covers the window that it is asked with, whatever it says
 	Alarms  bool                                                 // its sources are a [core.Alarmist]
 	Open    func(options any, env Env) (core.Source, error)
 }
