@@ -27,7 +27,7 @@ var floors = map[string]struct {
 	"core/metric":            {may: []string{"core"}, others: true},
 	"core/shell":             {may: []string{"core"}},
 	"core/deploy":            {may: []string{"core", "core/shell"}, others: true},
-	"core/check":             {may: []string{"core", "core/shell"}, others: true},
+	"core/check":             {may: []string{"core", "core/shell", "core/judge"}, others: true},
 	"core/report":            {may: []string{"core"}, others: true},
 	"core/command":           {may: []string{"core", "core/*"}, others: true},
 	"actions":                {may: []string{"core"}, others: true},
