@@ -49,7 +49,7 @@ func (k Kind) CheckQuery(query string) error {
 
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
-	"prometheus": {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newPrometheus)},
+	"prometheus": {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
 	"scrape":     {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
