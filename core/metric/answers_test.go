@@ -35,6 +35,7 @@ func testRefusals(t *testing.T, address string, open func(*testing.T, *metrictes
 		"503, HTML":               {answers(503, "text/html", "<html>"), "status 503 Service Unavailable", false},
 		"HTML":                    {answers(200, "text/html", "<html>"), "it does not answer in the form that is expected", false},
 		"nothing":                 {answers(200, json, ""), "it does not answer in the form that is expected", false},
+		"null":                    {answers(200, json, "null\n"), "it does not answer in the form that is expected", false},
 		"a text":                  {answers(200, json, `"x"`), "it does not answer in the form that is expected", false},
 		"JSON that ends too soon": {answers(200, json, `[{"a":`), "it does not answer in the form that is expected", false},
 		"a login":                 {login.ServeHTTP, "it redirects to https://login.example; give the final url", true},

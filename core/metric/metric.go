@@ -1,6 +1,7 @@
 // Package metric is the room of metric sources: the places that answer a query with numbers. Each kind of source is
 // one file and one line in [Kinds].
 //
+//	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
 //	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
 //	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
 //
@@ -49,8 +50,9 @@ func (k Kind) CheckQuery(query string) error {
 
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
-	"prometheus": {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
-	"scrape":     {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
+	"alertmanager": {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
+	"scrape":       {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
 // Env is what a source needs from the process that it runs in.

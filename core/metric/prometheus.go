@@ -1,7 +1,6 @@
 package metric
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -407,8 +406,8 @@ func said(rules []alertRule) string {
 	for _, rule := range rules {
 		for _, alert := range rule.Alerts {
 			if alert.State == "firing" {
-				if text := cmp.Or(alert.Annotations["summary"], alert.Annotations["description"], alert.Annotations["message"]); text != "" {
-					return clip(text)
+				if text := alertText(alert.Annotations); text != "" {
+					return text
 				}
 			}
 		}
