@@ -11,7 +11,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// said is a service that always answers the same.
+// A said is a service that always answers the same.
 type said string
 
 func (text said) RoundTrip(r *http.Request) (*http.Response, error) {

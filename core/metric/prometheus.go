@@ -332,7 +332,7 @@ func (p *prometheus) Alarms(ctx context.Context, names []string, from, until tim
 	for i, name := range names {
 		alarms[i] = core.Alarm{Name: name, Episodes: episodes(points, name, from, until, step), Blind: blind(rules[name], until)}
 		if last := len(alarms[i].Episodes) - 1; last >= 0 && alarms[i].Episodes[last].Until.IsZero() {
-			alarms[i].Episodes[last].Text = said(rules[name])
+			alarms[i].Episodes[last].Text = firingText(rules[name])
 		}
 	}
 	return alarms, nil
@@ -401,8 +401,8 @@ func blind(rules []alertRule, until time.Time) string {
 	return ""
 }
 
-// said returns what the firing alerts say for people.
-func said(rules []alertRule) string {
+// firingText returns what the firing alerts say for people.
+func firingText(rules []alertRule) string {
 	for _, rule := range rules {
 		for _, alert := range rule.Alerts {
 			if alert.State == "firing" {
