@@ -2,6 +2,7 @@
 // one file and one line in [Kinds].
 //
 //	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
+//	datadog      asks Datadog for metrics, and its monitors
 //	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
 //	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
 //
@@ -51,6 +52,7 @@ func (k Kind) CheckQuery(query string) error {
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
 	"alertmanager": {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"datadog":      {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
 	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
 	"scrape":       {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
