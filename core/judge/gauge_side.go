@@ -68,7 +68,7 @@ func newGaugeSide(d Direction, before arms) gaugeSide {
 	s.Base = chooseSmoothing(before)
 	diff := s.Base.differences(before)
 	s.Centre = centre(diff)
-	s.Phi = carry(diff, before.gap, s.Centre)
+	s.Phi = owed(diff, before.gap, s.Centre)
 	if math.Abs(s.Centre) < ownOffset*scale(diff)*math.Sqrt((1+s.Phi)/(1-s.Phi)/s.Known) {
 		s.Centre = 0
 	}

@@ -74,9 +74,9 @@ func lagOne(xs []float64, gap []int, centre float64) float64 {
 	return product / square
 }
 
-// carry is how much of a look's distance from the centre is carried to the next: the lag-one correlation without its
+// owed is how much of a look's distance from the centre is carried to the next: the lag-one correlation without its
 // bias in short series, plus one standard error, because too little would take drift for a regression.
-func carry(xs []float64, gap []int, centre float64) float64 {
+func owed(xs []float64, gap []int, centre float64) float64 {
 	n := float64(len(xs))
 	phi := lagOne(xs, gap, centre)
 	phi += (1 + 3*phi) / n
