@@ -351,6 +351,31 @@ func BenchmarkLook(b *testing.B) {
 	b.Run("histogram", func(b *testing.B) { benchmark(b, NewHistogram(Options{}, edges), histogram) })
 }
 
+// BenchmarkThousandChecks looks at a thousand checks of each kind once.
+func BenchmarkThousandChecks(b *testing.B) {
+	counts, gauge := countBake(11, 0.01, 1), gaugeBake(11, 40, 1)
+	histogram, edges := histogramBake(11, 0)
+	var looks []func(row int)
+	for range 1000 {
+		c, g, h := NewCounts(Options{}), NewGauge(Options{}), NewHistogram(Options{}, edges)
+		for i := range beforeLooks {
+			c.Before(counts[i].Look)
+			g.Before(gauge[i].Look)
+			h.Before(histogram[i].Look)
+		}
+		looks = append(looks, func(i int) {
+			c.Look(counts[i].Look)
+			g.Look(gauge[i].Look)
+			h.Look(histogram[i].Look)
+		})
+	}
+	for i := 0; b.Loop(); i++ {
+		for _, look := range looks {
+			look(beforeLooks + i%bakeLooks)
+		}
+	}
+}
+
 func benchmark[L any](b *testing.B, t Test[L], rows []Row[L]) {
 	for _, row := range rows[:beforeLooks] {
 		t.Before(row.Look)
