@@ -25,7 +25,7 @@ const (
 
 	// gaugeGain is how many times what the mixture has gained counts as evidence. For an e-process without end it is 1;
 	// over an hour or a few of looks twice as much keeps to the rate of false alarms, see the A/A simulation.
-	gaugeGain    = 2
+	gaugeGain    = 2.5
 	gaugeVisible = 0.5 // a change that must have been visible before silence means pass
 )
 
@@ -141,7 +141,7 @@ func (g *Gauge) needed() float64 { return 1 / g.Options.FalseAlarms }
 
 // earned reports whether evidence may stop a release: more than one look says so.
 func (g *Gauge) earned() bool {
-	return len(g.State.Sides) > 0 && g.worst().Harm.without(gaugeWeight)/float64(len(g.State.Sides)) >= gaugeAlone
+	return len(g.State.Sides) > 0 && g.worst().without()/float64(len(g.State.Sides)) >= gaugeAlone
 }
 
 func (g *Gauge) evidence() float64 {
@@ -150,7 +150,7 @@ func (g *Gauge) evidence() float64 {
 	}
 	sum := 0.0
 	for i := range g.State.Sides {
-		sum += g.State.Sides[i].Harm.value(gaugeWeight)
+		sum += g.State.Sides[i].harm()
 	}
 	return max(0, 1+gaugeGain*(sum/float64(len(g.State.Sides))-1))
 }
@@ -158,7 +158,7 @@ func (g *Gauge) evidence() float64 {
 func (g *Gauge) worst() *gaugeSide {
 	w := &g.State.Sides[0]
 	for i := range g.State.Sides {
-		if s := &g.State.Sides[i]; s.Harm.value(gaugeWeight) > w.Harm.value(gaugeWeight) {
+		if s := &g.State.Sides[i]; s.harm() > w.harm() {
 			w = s
 		}
 	}

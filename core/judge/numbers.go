@@ -98,7 +98,7 @@ func studentPeak(freedom float64) float64 {
 
 // studentQuartiles are the third quartiles of Student's distribution by its degrees of freedom.
 var studentQuartiles = []struct{ freedom, quartile float64 }{
-	{1.5, 0.8726}, {2, 0.8165}, {3, 0.7649}, {5, 0.7267}, {10, 0.6998},
+	{1, 1}, {1.5, 0.8726}, {2, 0.8165}, {3, 0.7649}, {5, 0.7267}, {10, 0.6998},
 }
 
 // tails are the degrees of freedom, of those in the table, that make the noise most likely at a robust scale.
