@@ -25,7 +25,7 @@ const (
 
 	// gaugeGain is how many times what the mixture has gained counts as evidence. For an e-process without end it is 1;
 	// over an hour or a few of looks twice as much keeps to the rate of false alarms, see the A/A simulation.
-	gaugeGain    = 2.5
+	gaugeGain    = 3
 	gaugeVisible = 0.5 // a change that must have been visible before silence means pass
 )
 
