@@ -25,20 +25,6 @@ func countBake(seed uint64, base, times float64) []Row[CountLook] {
 	return rows
 }
 
-// gaugeBake makes samples of two arms, the candidate's level times from the deploy on.
-func gaugeBake(seed uint64, level, times float64) []Row[GaugeLook] {
-	r := rand.New(rand.NewPCG(seed, 0))
-	rows := make([]Row[GaugeLook], beforeLooks+bakeLooks)
-	for i := range rows {
-		m := level
-		if i >= beforeLooks {
-			m *= times
-		}
-		rows[i].Look = GaugeLook{Control: level * math.Exp(0.1*r.NormFloat64()), Candidate: m * math.Exp(0.1*r.NormFloat64())}
-	}
-	return rows
-}
-
 // histogramBake makes latencies of two arms, the candidate's times as slow from the deploy on.
 func histogramBake(seed uint64, slow float64) ([]Row[HistogramLook], []float64) {
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -242,24 +228,6 @@ func TestUnusableLooks(t *testing.T) {
 		s.Before(x)
 		if v := s.Look(x); v.Verdict != core.Inconclusive || v.Reason == "" {
 			t.Errorf("history %v: %s: %s", x, v.Verdict, v.Reason)
-		}
-	}
-}
-
-// Gauges that are zero, or never move, are no trouble.
-func TestStillGauges(t *testing.T) {
-	for name, level := range map[string]float64{"zero": 0, "constant": 7} {
-		g := NewGauge(Options{})
-		var v Verdict
-		for i := range beforeLooks + bakeLooks {
-			if l := (GaugeLook{Control: level, Candidate: level}); i < beforeLooks {
-				g.Before(l)
-			} else {
-				v = g.Look(l)
-			}
-		}
-		if v.Verdict != core.Pass {
-			t.Errorf("%s: %s: %s", name, v.Verdict, v.Reason)
 		}
 	}
 }
