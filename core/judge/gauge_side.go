@@ -16,7 +16,7 @@ const (
 	gaugeWindow = 15   // looks that the local scale is taken from: noise comes and goes with load
 	gaugeScale  = 1e-3 // noise that even the quietest gauge has, in logarithms: 0.1%
 	shiftTails  = 4    // degrees of freedom for shifts: tails that no single look can abuse
-	correlated  = 0.3  // lag-one correlation that an hour of independent looks does not show: 2.3 standard errors
+	correlated  = 0.2  // lag-one correlation that an hour of independent looks does not show: 2.3 standard errors
 	ownOffset   = 2    // standard errors by which arms must have differed before, to be taken as different
 	sharedJump  = 2    // scales by which a control jumps up at once when both arms do
 )
