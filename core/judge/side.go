@@ -8,6 +8,8 @@ import (
 // What the tests of counts have in common.
 const (
 	warmUp     = 2    // looks after a deploy that are not judged: cold caches are real, but they pass
+	spellRate  = 0.2  // share of looks that are bad in a regression that comes and goes,
+	spellTimes = 10   // and how many times worse than tolerated they are
 	lookCap    = 100  // most that one look may multiply the evidence by: two bad looks are the least that fails
 	aloneFloor = 3    // evidence that must be left without the look that told most: the others must speak against it too
 	badFloor   = 5    // bad events that the worse arm must have had: fewer are an anecdote
@@ -52,7 +54,7 @@ type Side struct {
 }
 
 func newSide(d Direction) Side {
-	return Side{Direction: d, Harm: newMixture(len(worse)), Safe: slices.Repeat([]float64{1}, len(better)),
+	return Side{Direction: d, Harm: newMixture(len(worse) + 1), Safe: slices.Repeat([]float64{1}, len(better)),
 		Calm: slices.Repeat([]float64{1}, len(none)), Carried: 1}
 }
 
@@ -76,7 +78,12 @@ func (s *Side) look(l CountLook, tolerated tolerance, floor float64) {
 	hosts := s.hosts()
 	temper := s.temper()
 	harmless := tolerance{hosts * tolerated.ratio, tolerated.rise}
-	s.Harm.step(func(i int) float64 { return min(l.ratio(harmless, worse[i], temper), lookCap) })
+	s.Harm.step(func(i int) float64 {
+		if i < len(worse) {
+			return min(l.ratio(harmless, worse[i], temper), lookCap)
+		}
+		return min(1-spellRate+spellRate*l.ratio(harmless, spellTimes, temper), lookCap)
+	})
 	for i, times := range better {
 		s.Safe[i] = min(s.Safe[i]*l.ratio(tolerance{ratio: hosts * safeRatio}, times, temper), ceiling)
 	}
@@ -123,7 +130,7 @@ func (s *Side) hosts() float64 {
 	return math.Exp(math.Log(o.CandidateBad/o.Candidate/(o.ControlBad/o.Control)) * prior / (prior + chance))
 }
 
-func (s *Side) harm() float64 { return s.Harm.value(evenly(len(worse))) }
+func (s *Side) harm() float64 { return s.Harm.value(evenly(len(s.Harm.A))) }
 
 // safe is the evidence that the candidate is not both safeRatio times as bad and worse by the floor: the average of the
 // evidence against each. The first is what busy services with some errors show; the second is all that a service without
@@ -137,7 +144,7 @@ func (s *Side) notHigher() float64 { return mean(s.Calm) }
 // events, and their share is higher by more than the floor. sides is among how many the evidence was averaged.
 func (s *Side) earned(sides, floor float64) bool {
 	n := s.New
-	return s.Harm.without(evenly(len(worse)))/sides >= aloneFloor && n.CandidateBad >= badFloor &&
+	return s.Harm.without(evenly(len(s.Harm.A)))/sides >= aloneFloor && n.CandidateBad >= badFloor &&
 		n.CandidateBad/n.Candidate-n.ControlBad/n.Control >= floor
 }
 
