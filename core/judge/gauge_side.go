@@ -62,6 +62,7 @@ type gaugeSide struct {
 	Shifts    mixture   `json:"shifts"`
 	Steps     mixture   `json:"steps"`
 	Outliers  mixture   `json:"outliers"`
+	Old       float64   `json:"old"`   // looks before the deploy
 	Known     float64   `json:"known"` // looks that Centre was taken from
 }
 
@@ -80,7 +81,7 @@ func (s *gaugeSide) weigh(what func(*mixture, func(int) float64) float64) float6
 func newGaugeSide(d Direction, before arms) gaugeSide {
 	s := gaugeSide{
 		Direction: d, Shifts: newMixture(len(shifts)), Steps: newMixture(len(steps)), Outliers: newMixture(len(outliers)),
-		Known: float64(len(before.control)),
+		Old: float64(len(before.control)), Known: float64(len(before.control)),
 	}
 	s.Base = chooseSmoothing(before)
 	diff := s.Base.differences(before)
@@ -111,12 +112,13 @@ func (s *gaugeSide) look(control, candidate float64, gap int, margin float64) {
 	beyond := s.innovation(x, gap, s.Centre+margin)
 	local := beyond / s.localScale()
 	far := beyond / s.Scale
+	s.Looks++
 	s.Shifts.step(func(i int) float64 {
 		// For noise that is as often up as down this is an exact e-value, whatever its scale and shape.
-		return 2 / (1 + math.Exp(student(local+shifts[i], shiftTails)-student(local-shifts[i], shiftTails)))
+		return s.fade(2 / (1 + math.Exp(student(local+shifts[i], shiftTails)-student(local-shifts[i], shiftTails))))
 	})
 	s.Outliers.step(func(i int) float64 {
-		return min(1-outlierRate+outlierRate*s.outlier(far, outliers[i]), gaugeCap)
+		return s.fade(min(1-outlierRate+outlierRate*s.outlier(far, outliers[i]), gaugeCap))
 	})
 	s.step(x, gap, far, margin)
 	news := s.innovation(x, gap, s.Centre)
@@ -133,7 +135,7 @@ func (s *gaugeSide) step(x float64, gap int, far, margin float64) {
 	first := s.Leap
 	second := (s.after(s.Before, x, s.Gap+gap, s.Centre) - margin) / s.Scale
 	s.Leap = (s.innovation(x, gap, s.Centre) - margin) / s.Scale
-	if s.Looks++; s.Looks == 1 {
+	if s.Looks == 1 {
 		return
 	}
 	s.Steps.enter(func(i int) float64 {
@@ -142,8 +144,18 @@ func (s *gaugeSide) step(x float64, gap int, far, margin float64) {
 		if steps[i] == math.MaxFloat64 {
 			return 1 // how far it has stepped is not known
 		}
-		return min(s.outlier(far, (1-s.Phi)*steps[i]), stayCap)
+		return s.fade(min(s.outlier(far, (1-s.Phi)*steps[i]), stayCap))
 	})
+}
+
+// fade is what a look's evidence counts once there are more looks than there were before the deploy. What those have told
+// of the noise is off by a little, and the longer the bake the more that little looks like a shift. A power below 1 of an
+// e-value is one.
+func (s *gaugeSide) fade(e float64) float64 {
+	if n := float64(s.Looks); n > s.Old {
+		return math.Pow(e, s.Old/n)
+	}
+	return e
 }
 
 // learn takes what a look tells of how the arms compare anyway. An hour before the deploy does not tell it exactly, and what
