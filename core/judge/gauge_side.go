@@ -49,7 +49,8 @@ func (a *arms) negate() {
 type gaugeSide struct {
 	Direction Direction `json:"direction"`
 	Base      smoothing `json:"base"`
-	Centre    float64   `json:"centre"` // of candidate minus base, before
+	Usual     float64   `json:"usual"`  // candidate minus base, before
+	Centre    float64   `json:"centre"` // the same, with what was learnt since
 	Phi       float64   `json:"phi"`    // what a look owes to the look before it
 	Scale     float64   `json:"scale"`  // of what it does not
 	Tails     float64   `json:"tails"`  // degrees of freedom of it
@@ -90,6 +91,7 @@ func newGaugeSide(d Direction, before arms) gaugeSide {
 	if math.Abs(s.Centre) < ownOffset*scale(diff)*math.Sqrt((1+s.Phi)/(1-s.Phi)/s.Known) {
 		s.Centre = 0
 	}
+	s.Usual = s.Centre
 	var innovations []float64
 	for i, x := range diff {
 		if i > 0 || s.Phi == 0 {
@@ -158,9 +160,9 @@ func (s *gaugeSide) fade(e float64) float64 {
 	return e
 }
 
-// learn takes what a look tells of how the arms compare anyway. An hour before the deploy does not tell it exactly, and what
-// is off by a little looks like a small shift that never ends; so the looks of an hour count half against a shift. Arms
-// that were alike are left so.
+// learn takes what a look tells of how the arms compare anyway. The looks before the deploy do not tell it exactly, and what
+// is off by a little looks like a small shift that never ends. A shift that is real moves it too, but more slowly than it is
+// found. Arms that were alike are left so.
 func (s *gaugeSide) learn(news float64) {
 	if s.Centre == 0 {
 		return
