@@ -10,6 +10,7 @@ const (
 	warmUp     = 2    // looks after a deploy that are not judged: cold caches are real, but they pass
 	spellRate  = 0.2  // share of looks that are bad in a regression that comes and goes,
 	spellTimes = 10   // and how many times worse than tolerated they are
+	spellCap   = 5    // most that one of them may multiply the evidence by: bad looks that are only bursts come now and then too
 	lookCap    = 100  // most that one look may multiply the evidence by: two bad looks are the least that fails
 	aloneFloor = 3    // evidence that must be left without the look that told most: the others must speak against it too
 	badFloor   = 5    // bad events that the worse arm must have had: fewer are an anecdote
@@ -82,7 +83,7 @@ func (s *Side) look(l CountLook, tolerated tolerance, floor float64) {
 		if i < len(worse) {
 			return min(l.ratio(harmless, worse[i], temper), lookCap)
 		}
-		return min(1-spellRate+spellRate*l.ratio(harmless, spellTimes, temper), lookCap)
+		return min(1-spellRate+spellRate*l.ratio(harmless, spellTimes, temper), spellCap)
 	})
 	for i, times := range better {
 		s.Safe[i] = min(s.Safe[i]*l.ratio(tolerance{ratio: hosts * safeRatio}, times, temper), ceiling)
