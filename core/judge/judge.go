@@ -11,7 +11,11 @@
 //   - [Histogram]: latency buckets, against a control. As counts, for every bucket edge at once.
 //   - [Gauge]: samples of a gauge, against a control. Calibrated: no test is exact for noise of unknown dependence.
 //   - [History]: one series without a control, calibrated on its own past.
-//   - [MannWhitney]: what Kayenta would say, for those who come from there.
+//   - [Burn]: an error budget that burns too fast in several windows, without a control.
+//   - [Ranks] and [MannWhitney]: what Kayenta would say, for those who come from there.
+//
+// What a rollout may spend on false alarms, and how the tests of one bake are judged together, is in [Spend] and [Joint].
+// What was broken before the deploy is in [Past].
 package judge
 
 import (
