@@ -26,7 +26,7 @@ type judgeCmd struct {
 	DeployRow   int    `help:"The first row after the deploy, counted from 0. In the rows before it both arms run the old version." placeholder:"N"`
 	FalseAlarms ratio  `help:"Chance that a healthy release fails, over all looks." default:"1%" placeholder:"PERCENT"`
 	Margin      *ratio `help:"Relative change that is tolerated. Default: 2% of a rate, 3% of a gauge, 1% without a control." placeholder:"PERCENT"`
-	Floor       *ratio `help:"Counts and histograms: rise of a share that is tolerated, in percentage points. Default: 0.05 points, of which see docs/judge.md." placeholder:"PERCENT"`
+	Floor       *ratio `help:"Counts and histograms: rise of a share that is tolerated, in percentage points. By default what is seen must differ by 0.05 points." placeholder:"PERCENT"`
 	Quantile    ratio  `help:"Histograms: report this quantile of both arms. A margin then is of latency." placeholder:"PERCENT"`
 	Method      string `help:"Counts and series: sequential, or mann-whitney as Kayenta has it, without a promise of false alarms." enum:"sequential,mann-whitney" default:"sequential"`
 	Direction   string `help:"Which change is a regression: increase, decrease or either." enum:"increase,decrease,either" default:"increase"`

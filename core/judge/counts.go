@@ -80,6 +80,7 @@ func (c *Counts) Look(l CountLook) Verdict {
 		return c.verdict()
 	}
 	s.Looks++
+	carry(c.sides())
 	for i := range s.Sides {
 		side := &s.Sides[i]
 		if s.Outage == nil && side.outage(l) {

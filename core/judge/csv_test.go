@@ -65,7 +65,7 @@ func FuzzJudge(f *testing.F) {
 	f.Add("timestamp,control_le_1,control_le_inf,candidate_le_1,candidate_le_inf\na,1,5,0,5\nb,0,9e300,1,9e300\n", 0)
 	f.Fuzz(func(t *testing.T, text string, deploy int) {
 		if rows, err := ReadCounts(strings.NewReader(text)); err == nil {
-			test := NewCounts(Options{Direction: Either})
+			test := NewCounts(Options{Direction: Either, Floor: 0.01})
 			carried(t, Replay(test, rows, deploy), test.State)
 		}
 		if rows, err := ReadGauge(strings.NewReader(text)); err == nil {
@@ -79,7 +79,7 @@ func FuzzJudge(f *testing.F) {
 			carried(t, Replay(test, rows, deploy), test.State)
 		}
 		if rows, edges, err := ReadHistogram(strings.NewReader(text)); err == nil {
-			test := NewHistogram(Options{}, edges)
+			test := NewHistogram(Options{Quantile: 0.99, Margin: 0.1, Direction: Either}, edges)
 			carried(t, Replay(test, rows, deploy), test.State)
 		}
 	})

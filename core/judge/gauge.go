@@ -23,9 +23,11 @@ const (
 	gaugePast   = 240  // most looks before the deploy that are remembered
 	gaugeZero   = 1e-3 // of the median: what is less is as good as zero, and has no logarithm
 
-	// gaugeGain is how many times what the mixture has gained counts as evidence. For an e-process without end it is 1;
-	// over an hour or a few of looks twice as much keeps to the rate of false alarms, see the A/A simulation.
-	gaugeGain    = 2
+	// gaugeGain is how many times what the mixture has gained counts as evidence, within an hour of looks. For an
+	// e-process without end it is 1, and four hours of looks come to that; so much keeps to the rate of false alarms, see
+	// the A/A simulation.
+	gaugeGain    = 4
+	gaugeHour    = 60
 	gaugeVisible = 0.5 // a change that must have been visible before silence means pass
 )
 
@@ -141,7 +143,7 @@ func (g *Gauge) needed() float64 { return 1 / g.Options.FalseAlarms }
 
 // earned reports whether evidence may stop a release: more than one look says so.
 func (g *Gauge) earned() bool {
-	return len(g.State.Sides) > 0 && g.worst().Harm.without(gaugeWeight)/float64(len(g.State.Sides)) >= gaugeAlone
+	return len(g.State.Sides) > 0 && g.worst().without()/float64(len(g.State.Sides)) >= gaugeAlone
 }
 
 func (g *Gauge) evidence() float64 {
@@ -150,15 +152,16 @@ func (g *Gauge) evidence() float64 {
 	}
 	sum := 0.0
 	for i := range g.State.Sides {
-		sum += g.State.Sides[i].Harm.value(gaugeWeight)
+		sum += g.State.Sides[i].harm()
 	}
-	return max(0, 1+gaugeGain*(sum/float64(len(g.State.Sides))-1))
+	gain := max(1, gaugeGain*min(1, gaugeHour/float64(max(1, g.State.Looks))))
+	return max(0, 1+gain*(sum/float64(len(g.State.Sides))-1))
 }
 
 func (g *Gauge) worst() *gaugeSide {
 	w := &g.State.Sides[0]
 	for i := range g.State.Sides {
-		if s := &g.State.Sides[i]; s.Harm.value(gaugeWeight) > w.Harm.value(gaugeWeight) {
+		if s := &g.State.Sides[i]; s.harm() > w.harm() {
 			w = s
 		}
 	}

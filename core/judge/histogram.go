@@ -100,6 +100,7 @@ func (h *Histogram) Look(l HistogramLook) Verdict {
 		return h.verdict()
 	}
 	s.Looks++
+	carry(h.used())
 	if s.Looks+s.Unusable > warmUp {
 		for i := range s.Sides {
 			s.Sides[i].look(l.above(i%(len(h.Edges)-1)), h.Options.tolerated(), h.Options.Floor)

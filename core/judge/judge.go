@@ -11,7 +11,11 @@
 //   - [Histogram]: latency buckets, against a control. As counts, for every bucket edge at once.
 //   - [Gauge]: samples of a gauge, against a control. Calibrated: no test is exact for noise of unknown dependence.
 //   - [History]: one series without a control, calibrated on its own past.
-//   - [MannWhitney]: what Kayenta would say, for those who come from there.
+//   - [Burn]: an error budget that burns too fast in several windows, without a control.
+//   - [Ranks] and [MannWhitney]: what Kayenta would say, for those who come from there.
+//
+// What a rollout may spend on false alarms, and how the tests of one bake are judged together, is in [Spend] and [Joint].
+// What was broken before the deploy is in [Past].
 package judge
 
 import (
@@ -120,7 +124,7 @@ type Evidence struct {
 	Ratio     float64    `json:"ratio,omitempty"`      // candidate over control; absent if unknown
 	Interval  [2]float64 `json:"interval,omitzero"`    // of the ratio, at 95%: for the report, not what decides
 	Totals    *Totals    `json:"totals,omitempty"`     // counts and histograms: the sums behind the shares
-	E         float64    `json:"e"`                    // evidence of harm now; [History]: how far the level has moved
+	E         float64    `json:"e"`                    // evidence of harm now; [History]: how far the level has moved; [Burn]: the burn rate
 	Most      float64    `json:"most"`                 // the most that it has been
 	Needed    float64    `json:"needed"`               // to fail
 	Averages  bool       `json:"averages,omitempty"`   // E may be averaged with that of other tests, see [Joint]
@@ -128,7 +132,7 @@ type Evidence struct {
 	Safe      float64    `json:"safe,omitempty"`       // evidence that no worse regression than this hides; 20 shows it:
 	SafeRatio float64    `json:"safe_ratio,omitempty"` // so many times the control's level,
 	SafeRise  float64    `json:"safe_rise,omitempty"`  // and a share higher by so much
-	Noise     float64    `json:"noise,omitempty"`      // counts: variance over chance; gauges: lag-one correlation
+	Noise     float64    `json:"noise,omitempty"`      // counts: variance of sums over chance; gauges: lag-one correlation
 	Edge      float64    `json:"edge,omitempty"`       // histogram: the bucket edge that tells most
 	Latency   *Latency   `json:"latency,omitempty"`    // histogram: the quantile that was asked for
 }

@@ -25,20 +25,6 @@ func countBake(seed uint64, base, times float64) []Row[CountLook] {
 	return rows
 }
 
-// gaugeBake makes samples of two arms, the candidate's level times from the deploy on.
-func gaugeBake(seed uint64, level, times float64) []Row[GaugeLook] {
-	r := rand.New(rand.NewPCG(seed, 0))
-	rows := make([]Row[GaugeLook], beforeLooks+bakeLooks)
-	for i := range rows {
-		m := level
-		if i >= beforeLooks {
-			m *= times
-		}
-		rows[i].Look = GaugeLook{Control: level * math.Exp(0.1*r.NormFloat64()), Candidate: m * math.Exp(0.1*r.NormFloat64())}
-	}
-	return rows
-}
-
 // histogramBake makes latencies of two arms, the candidate's times as slow from the deploy on.
 func histogramBake(seed uint64, slow float64) ([]Row[HistogramLook], []float64) {
 	r := rand.New(rand.NewPCG(seed, 0))
@@ -246,24 +232,6 @@ func TestUnusableLooks(t *testing.T) {
 	}
 }
 
-// Gauges that are zero, or never move, are no trouble.
-func TestStillGauges(t *testing.T) {
-	for name, level := range map[string]float64{"zero": 0, "constant": 7} {
-		g := NewGauge(Options{})
-		var v Verdict
-		for i := range beforeLooks + bakeLooks {
-			if l := (GaugeLook{Control: level, Candidate: level}); i < beforeLooks {
-				g.Before(l)
-			} else {
-				v = g.Look(l)
-			}
-		}
-		if v.Verdict != core.Pass {
-			t.Errorf("%s: %s: %s", name, v.Verdict, v.Reason)
-		}
-	}
-}
-
 // A total outage stops a release at the first look, warm-up or not, unless it is the control's too.
 func TestOutage(t *testing.T) {
 	c := NewCounts(Options{})
@@ -349,6 +317,31 @@ func BenchmarkLook(b *testing.B) {
 	b.Run("counts", func(b *testing.B) { benchmark(b, NewCounts(Options{}), counts) })
 	b.Run("gauge", func(b *testing.B) { benchmark(b, NewGauge(Options{}), gauge) })
 	b.Run("histogram", func(b *testing.B) { benchmark(b, NewHistogram(Options{}, edges), histogram) })
+}
+
+// BenchmarkThousandChecks looks at a thousand checks of each kind once.
+func BenchmarkThousandChecks(b *testing.B) {
+	counts, gauge := countBake(11, 0.01, 1), gaugeBake(11, 40, 1)
+	histogram, edges := histogramBake(11, 0)
+	var looks []func(row int)
+	for range 1000 {
+		c, g, h := NewCounts(Options{}), NewGauge(Options{}), NewHistogram(Options{}, edges)
+		for i := range beforeLooks {
+			c.Before(counts[i].Look)
+			g.Before(gauge[i].Look)
+			h.Before(histogram[i].Look)
+		}
+		looks = append(looks, func(i int) {
+			c.Look(counts[i].Look)
+			g.Look(gauge[i].Look)
+			h.Look(histogram[i].Look)
+		})
+	}
+	for i := 0; b.Loop(); i++ {
+		for _, look := range looks {
+			look(beforeLooks + i%bakeLooks)
+		}
+	}
 }
 
 func benchmark[L any](b *testing.B, t Test[L], rows []Row[L]) {

@@ -26,16 +26,33 @@ func newMixture(alternatives int) mixture {
 
 // step takes the likelihood ratio of this look under each alternative.
 func (m *mixture) step(ratio func(i int) float64) {
-	stake := m.Rest / meanOnset
-	if m.Rest == 1 {
-		stake = 0.5
-	}
-	m.Rest -= stake
+	stake := m.place()
 	for i := range m.A {
 		r := ratio(i)
 		m.A[i] = min((m.A[i]+stake)*r, ceiling)
 		m.Top[i] = max(m.Top[i], r)
 	}
+}
+
+// enter is as step for regressions whose begin is told by more than one look: a stake that is placed now counts at once
+// what first says, and later looks what later does.
+func (m *mixture) enter(first, later func(i int) float64) {
+	stake := m.place()
+	for i := range m.A {
+		r := later(i)
+		m.A[i] = min(m.A[i]*r+stake*first(i), ceiling)
+		m.Top[i] = max(m.Top[i], r)
+	}
+}
+
+// place takes the stake of this look from what is left.
+func (m *mixture) place() float64 {
+	stake := m.Rest / meanOnset
+	if m.Rest == 1 {
+		stake = 0.5
+	}
+	m.Rest -= stake
+	return stake
 }
 
 // value is the evidence now. The weights of the alternatives sum to 1.

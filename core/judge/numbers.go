@@ -74,9 +74,9 @@ func lagOne(xs []float64, gap []int, centre float64) float64 {
 	return product / square
 }
 
-// carry is how much of a look's distance from the centre is carried to the next: the lag-one correlation without its
+// owed is how much of a look's distance from the centre is carried to the next: the lag-one correlation without its
 // bias in short series, plus one standard error, because too little would take drift for a regression.
-func carry(xs []float64, gap []int, centre float64) float64 {
+func owed(xs []float64, gap []int, centre float64) float64 {
 	n := float64(len(xs))
 	phi := lagOne(xs, gap, centre)
 	phi += (1 + 3*phi) / n
@@ -98,7 +98,7 @@ func studentPeak(freedom float64) float64 {
 
 // studentQuartiles are the third quartiles of Student's distribution by its degrees of freedom.
 var studentQuartiles = []struct{ freedom, quartile float64 }{
-	{1.5, 0.8610}, {2, 0.8165}, {3, 0.7649}, {5, 0.7267}, {10, 0.6998},
+	{1, 1}, {1.5, 0.8726}, {2, 0.8165}, {3, 0.7649}, {5, 0.7267}, {10, 0.6998},
 }
 
 // tails are the degrees of freedom, of those in the table, that make the noise most likely at a robust scale.

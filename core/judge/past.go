@@ -52,6 +52,7 @@ func (p Past) Broken(o Options) (reason string, broken bool) {
 
 // Past is what the looks before the deploy have shown.
 func (c *Counts) Past() Past {
+	carry(c.sides())
 	p := c.State.Sides[0].past()
 	p.Looks = c.State.Before
 	return p
@@ -60,6 +61,7 @@ func (c *Counts) Past() Past {
 // Past is what the looks before the deploy have shown at the edge at which the arms differed most.
 func (h *Histogram) Past() Past {
 	worst, most := Past{}, -1.0
+	carry(h.used())
 	for _, s := range h.used() {
 		if h.State.Before == 0 {
 			break

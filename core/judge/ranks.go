@@ -10,6 +10,9 @@ import (
 const (
 	ranksLeast = 10  // looks that it takes for ranks to tell anything
 	ranksMost  = 240 // most looks that are remembered: the last of them are compared
+
+	// ranksLargest is the largest sample: the shift is searched for to within an absolute tolerance, as Kayenta does.
+	ranksLargest = 1e15
 )
 
 // Ranks is [MannWhitney] as a test over looks, for plans that come from Kayenta. It compares the samples of all looks
@@ -64,7 +67,7 @@ func (r *Ranks) Look(l GaugeLook) Verdict {
 	}
 	s.Looks++
 	for _, x := range []*float64{&l.Control, &l.Candidate} {
-		if !measurable(math.Abs(*x)) {
+		if !(math.Abs(*x) <= ranksLargest) {
 			*x = math.NaN()
 		}
 	}

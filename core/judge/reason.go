@@ -169,7 +169,7 @@ func (g *Gauge) reason(v Verdict, visible float64) string {
 		return noLooks(g.Options.Name, e)
 	}
 	w := g.worst()
-	before := w.Centre
+	before := w.Usual
 	if w.Direction == Decrease {
 		before = -before
 	}

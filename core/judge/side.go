@@ -8,6 +8,9 @@ import (
 // What the tests of counts have in common.
 const (
 	warmUp     = 2    // looks after a deploy that are not judged: cold caches are real, but they pass
+	spellRate  = 0.2  // share of looks that are bad in a regression that comes and goes,
+	spellTimes = 10   // and how many times worse than tolerated they are
+	spellCap   = 5    // most that one of them may multiply the evidence by: bad looks that are only bursts come now and then too
 	lookCap    = 100  // most that one look may multiply the evidence by: two bad looks are the least that fails
 	aloneFloor = 3    // evidence that must be left without the look that told most: the others must speak against it too
 	badFloor   = 5    // bad events that the worse arm must have had: fewer are an anecdote
@@ -17,8 +20,10 @@ const (
 	safeNeeded = 20 // the evidence that shows it: it hides with a chance of at most 1 in 20
 
 	hostSpread = 0.1 // how far two healthy groups of hosts are expected to differ, one standard deviation
-	coldNoise  = 2   // noise that is assumed while there is nothing to measure it on
-	coldLooks  = 10  // looks that it takes to measure it
+	carryLeast = 0.2 // lag-one correlation that half an hour or an hour of independent looks hardly ever shows
+	carryMost  = 0.9
+	coldNoise  = 2  // noise that is assumed while there is nothing to measure it on
+	coldLooks  = 10 // looks that it takes to measure it
 
 	outageSize  = 20   // requests in a look, of which
 	outageShare = 0.5  // so many fail,
@@ -44,13 +49,14 @@ type Side struct {
 	Safe      []float64 `json:"safe"` // for each of better: the evidence against a rate safeRatio times as high
 	Calm      []float64 `json:"calm"` // for each of none: the evidence against a rate that is higher by the floor
 	Noise     noise     `json:"noise"`
-	Old       Totals    `json:"old"` // before the deploy
-	New       Totals    `json:"new"` // since
+	Carried   float64   `json:"carried"` // how much more a sum of looks varies than if looks were independent
+	Old       Totals    `json:"old"`     // before the deploy
+	New       Totals    `json:"new"`     // since
 }
 
 func newSide(d Direction) Side {
-	return Side{Direction: d, Harm: newMixture(len(worse)), Safe: slices.Repeat([]float64{1}, len(better)),
-		Calm: slices.Repeat([]float64{1}, len(none))}
+	return Side{Direction: d, Harm: newMixture(len(worse) + 1), Safe: slices.Repeat([]float64{1}, len(better)),
+		Calm: slices.Repeat([]float64{1}, len(none)), Carried: 1}
 }
 
 func (t *Totals) add(l CountLook) {
@@ -63,7 +69,7 @@ func (t *Totals) add(l CountLook) {
 // before takes a look at two arms that run the same version.
 func (s *Side) before(l CountLook) {
 	l = l.towards(s.Direction)
-	s.Noise.add(l, 1)
+	s.Noise.add(l, s.hosts())
 	s.Old.add(l)
 }
 
@@ -71,9 +77,14 @@ func (s *Side) before(l CountLook) {
 func (s *Side) look(l CountLook, tolerated tolerance, floor float64) {
 	l = l.towards(s.Direction)
 	hosts := s.hosts()
-	temper := s.Noise.factor()
+	temper := s.temper()
 	harmless := tolerance{hosts * tolerated.ratio, tolerated.rise}
-	s.Harm.step(func(i int) float64 { return min(l.ratio(harmless, worse[i], temper), lookCap) })
+	s.Harm.step(func(i int) float64 {
+		if i < len(worse) {
+			return min(l.ratio(harmless, worse[i], temper), lookCap)
+		}
+		return min(1-spellRate+spellRate*l.ratio(harmless, spellTimes, temper), spellCap)
+	})
 	for i, times := range better {
 		s.Safe[i] = min(s.Safe[i]*l.ratio(tolerance{ratio: hosts * safeRatio}, times, temper), ceiling)
 	}
@@ -116,11 +127,11 @@ func (s *Side) hosts() float64 {
 		return 1
 	}
 	prior := hostSpread * hostSpread
-	chance := s.Noise.factor() * (1/o.CandidateBad + 1/o.ControlBad)
+	chance := s.temper() * (1/o.CandidateBad + 1/o.ControlBad)
 	return math.Exp(math.Log(o.CandidateBad/o.Candidate/(o.ControlBad/o.Control)) * prior / (prior + chance))
 }
 
-func (s *Side) harm() float64 { return s.Harm.value(evenly(len(worse))) }
+func (s *Side) harm() float64 { return s.Harm.value(evenly(len(s.Harm.A))) }
 
 // safe is the evidence that the candidate is not both safeRatio times as bad and worse by the floor: the average of the
 // evidence against each. The first is what busy services with some errors show; the second is all that a service without
@@ -134,7 +145,7 @@ func (s *Side) notHigher() float64 { return mean(s.Calm) }
 // events, and their share is higher by more than the floor. sides is among how many the evidence was averaged.
 func (s *Side) earned(sides, floor float64) bool {
 	n := s.New
-	return s.Harm.without(evenly(len(worse)))/sides >= aloneFloor && n.CandidateBad >= badFloor &&
+	return s.Harm.without(evenly(len(s.Harm.A)))/sides >= aloneFloor && n.CandidateBad >= badFloor &&
 		n.CandidateBad/n.Candidate-n.ControlBad/n.Control >= floor
 }
 
@@ -151,7 +162,7 @@ func (s *Side) outage(l CountLook) bool {
 	if seen < 1 {
 		divergence += (1 - seen) * math.Log((1-seen)/(1-expected))
 	}
-	return seen > expected && bad*divergence/s.Noise.factor() >= -math.Log(outageOdds)
+	return seen > expected && bad*divergence/s.temper() >= -math.Log(outageOdds)
 }
 
 // ratio is the candidate's rate over the control's, 1 if that is not known.
@@ -165,7 +176,7 @@ func (t Totals) ratio() float64 {
 // evidence is what the side has seen, turned back to candidate and control as the user knows them.
 func (s *Side) evidence() Evidence {
 	n := s.seen()
-	e := Evidence{Totals: &n, Noise: s.Noise.factor()}
+	e := Evidence{Totals: &n, Noise: s.temper()}
 	if n.Candidate > 0 {
 		e.Candidate, e.Control = n.CandidateBad/n.Candidate, n.ControlBad/n.Control
 	}
@@ -198,7 +209,7 @@ func (s *Side) past() Past {
 	}
 	if t.CandidateBad > 0 && t.ControlBad > 0 {
 		p.Ratio = t.ratio()
-		p.Interval = interval(p.Ratio, pastWidth*math.Sqrt(s.Noise.factor()*(1/t.CandidateBad+1/t.ControlBad)))
+		p.Interval = interval(p.Ratio, pastWidth*math.Sqrt(s.temper()*(1/t.CandidateBad+1/t.ControlBad)))
 	}
 	return p
 }
@@ -219,9 +230,13 @@ func (e *Evidence) showSafety(sides []*Side, floor float64) {
 	}
 }
 
-// noise measures by how much the split of bad events varies more than chance: the mean of Pearson's chi-squared.
+// noise measures by how much the split of bad events varies more than chance: the mean of Pearson's chi-squared, and
+// more where one look's distance carries over to the next, so that a sum of looks varies more than the looks do.
 type noise struct {
+	Sum    float64 `json:"sum"` // of the distances: what does not change is the hosts', and no noise
 	Square float64 `json:"square"`
+	Cross  float64 `json:"cross"`  // of each look's distance with that of the one before
+	Last   float64 `json:"last"`   // distance of the last look
 	Splits float64 `json:"splits"` // looks with bad events to split
 	Looks  float64 `json:"looks"`
 }
@@ -231,22 +246,61 @@ func (n *noise) add(l CountLook, ratio float64) {
 	n.Looks++
 	bad := l.ControlBad + l.CandidateBad
 	if bad == 0 {
+		n.Last = 0
 		return
 	}
 	theta := ratio * l.Candidate / (ratio*l.Candidate + l.Control)
 	d := l.CandidateBad - bad*theta
-	n.Square += d * d / (bad * theta * (1 - theta))
+	d /= math.Sqrt(bad * theta * (1 - theta))
+	n.Sum += d
+	n.Square += d * d
+	n.Cross += d * n.Last
+	n.Last = d
 	n.Splits++
 }
 
 // cold reports whether there is too little to go by.
 func (n *noise) cold() bool { return n.Looks < coldLooks }
 
-// factor is by how much to temper what a look says: 1 is chance.
+// temper is what a look's evidence is divided by: 1 where all noise is chance.
+func (s *Side) temper() float64 { return s.Noise.factor() * s.Carried }
+
+// factor is by how much the split of a look varies more than chance: 1 is chance.
 func (n *noise) factor() float64 {
 	assumed := max(0, coldLooks-n.Looks)
 	if n.Splits+assumed == 0 {
 		return 1
 	}
-	return max(1, (n.Square+coldNoise*assumed)/(n.Splits+assumed))
+	return max(1, (n.Square-n.steady()+coldNoise*assumed)/(n.Splits+assumed))
+}
+
+// steady is what of the squares all looks have in common.
+func (n *noise) steady() float64 {
+	if n.cold() || n.Splits == 0 {
+		return 0
+	}
+	return n.Sum * n.Sum / n.Splits
+}
+
+// carry measures on all sides together how much more a sum of looks varies than if looks were independent: by their
+// lag-one correlation, without its bias in short series and on the safe side by a standard error, unless chance explains
+// it. One correlation for all edges of a histogram is surer than one for each.
+func carry(sides []*Side) {
+	cross, square, splits := 0.0, 0.0, 0.0
+	for _, s := range sides {
+		if n := &s.Noise; !n.cold() {
+			cross += n.Cross - n.steady()
+			square += n.Square - n.steady()
+			splits = max(splits, n.Splits)
+		}
+	}
+	carried := 1.0
+	if square > 0 && cross/square >= carryLeast {
+		phi := cross / square
+		phi = min(carryMost, phi+(1+3*phi)/splits+math.Sqrt((1-phi*phi)/splits))
+		carried = (1 + phi) / (1 - phi)
+	}
+	for _, s := range sides {
+		s.Carried = carried
+	}
 }

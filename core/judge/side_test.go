@@ -125,3 +125,19 @@ func TestRiseWithinTheFloor(t *testing.T) {
 		t.Errorf("a rise by four floors failed %d of 300 bakes", found)
 	}
 }
+
+// A regression that shows in one look of five is one too, however clearly the others speak against it.
+func TestRegressionThatComesAndGoes(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	rows := make([]Row[CountLook], beforeLooks+bakeLooks)
+	for i := range rows {
+		rate := 0.03
+		if i >= beforeLooks && i%5 == 0 {
+			rate = 0.3
+		}
+		rows[i].Look = CountLook{Control: 6000, ControlBad: poisson(r, 180), Candidate: 6000, CandidateBad: poisson(r, 6000*rate)}
+	}
+	if d := Replay(NewCounts(Options{}), rows, beforeLooks); d.Verdict.Verdict != core.Fail {
+		t.Error(d.Reason)
+	}
+}
