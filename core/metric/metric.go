@@ -3,6 +3,7 @@
 //
 //	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
 //	datadog      asks Datadog for metrics, and its monitors
+//	grafana      asks Grafana for the state of its own alert rules; it knows alarms only
 //	graphite     asks Graphite, or whatever speaks its render API
 //	newrelic     asks New Relic in NRQL
 //	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
@@ -55,6 +56,7 @@ func (k Kind) CheckQuery(query string) error {
 var Kinds = map[string]Kind{
 	"alertmanager": {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
 	"datadog":      {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
+	"grafana":      {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
 	"graphite":     {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
 	"newrelic":     {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
 	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
