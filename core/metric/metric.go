@@ -13,8 +13,9 @@
 // Whatever is only partly known is an error too: unknown is never healthy. An error for which asking again is of no
 // use (a bad query, refused credentials) has a method Permanent() bool that returns true. No error shows a secret.
 //
-// Every source also has a method Window() time.Duration, the shortest $window that makes sense for its queries, which
-// is four times the distance between two of its samples, and Close() error, which ends what the source keeps open.
+// Every source also has a method Close() error, which ends what the source keeps open. One that answers queries has
+// Window() time.Duration, the shortest $window that makes sense for its queries: where it samples, four times the distance
+// between two samples. One that asks for the window itself, whatever its query says, has Spans() bool that returns true.
 package metric
 
 import (
