@@ -5,6 +5,7 @@
 //	datadog      asks Datadog for metrics, and its monitors
 //	grafana      asks Grafana for the state of its own alert rules; it knows alarms only
 //	graphite     asks Graphite, or whatever speaks its render API
+//	influxdb     asks InfluxDB, in InfluxQL or in Flux
 //	newrelic     asks New Relic in NRQL
 //	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
 //	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
@@ -59,6 +60,7 @@ var Kinds = map[string]Kind{
 	"datadog":      {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
 	"grafana":      {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
 	"graphite":     {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
+	"influxdb":     {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
 	"newrelic":     {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
 	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
 	"scrape":       {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
