@@ -172,13 +172,13 @@ func readable(v term) error {
 	return nil
 }
 
-// quoted writes the texts of a term as a list of strings with commas between.
-func quoted(v term, quote string, escape *strings.Replacer) string {
+// quoted writes the texts of a term as strings.
+func quoted(v term, quote string, escape *strings.Replacer, between string) string {
 	all := make([]string, len(v.texts))
 	for i, text := range v.texts {
 		all[i] = quote + escape.Replace(text) + quote
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(all, between)
 }
 
 // briefly writes a duration as many languages read one: a number with one of the units h, m, s and ms. It is rounded up.

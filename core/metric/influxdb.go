@@ -374,7 +374,7 @@ func putFlux(v term, in place) (string, error) {
 	case in.quote == '/':
 		return slashed(v), nil
 	case in.quote == 0:
-		return quoted(v, `"`, fluxStrings), nil
+		return quoted(v, `"`, fluxStrings, ", "), nil
 	case v.list:
 		return "", fmt.Errorf("%s is a list; it stands without quotes: contains(value: r.host, set: [%s])", v.name, v.name)
 	default:

@@ -3,6 +3,7 @@
 //
 //	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
 //	datadog      asks Datadog for metrics, and its monitors
+//	elasticsearch counts events in Elasticsearch or OpenSearch
 //	grafana      asks Grafana for the state of its own alert rules; it knows alarms only
 //	graphite     asks Graphite, or whatever speaks its render API
 //	influxdb     asks InfluxDB, in InfluxQL or in Flux
@@ -56,14 +57,15 @@ func (k Kind) CheckQuery(query string) error {
 
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
-	"alertmanager": {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
-	"datadog":      {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
-	"grafana":      {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
-	"graphite":     {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
-	"influxdb":     {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
-	"newrelic":     {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
-	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
-	"scrape":       {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
+	"alertmanager":  {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"datadog":       {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
+	"elasticsearch": {Options: new(ElasticsearchOptions), fill: fillLucene, Open: opener(newElasticsearch)},
+	"grafana":       {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
+	"graphite":      {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
+	"influxdb":      {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
+	"newrelic":      {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
+	"prometheus":    {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
+	"scrape":        {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
 // Env is what a source needs from the process that it runs in.
