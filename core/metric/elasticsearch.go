@@ -99,7 +99,9 @@ func (e *elasticsearch) Window() time.Duration { return 4 * e.interval }
 func (e *elasticsearch) Spans() bool { return true }
 
 // Fill puts the variables into a query.
-func (e *elasticsearch) Fill(query string, v core.Variables) (string, error) { return fillLucene(query, v) }
+func (e *elasticsearch) Fill(query string, v core.Variables) (string, error) {
+	return fillLucene(query, v)
+}
 
 // Query counts the events after the beginning of the window and up to its end.
 func (e *elasticsearch) Query(ctx context.Context, q core.Query) ([]core.Sample, error) {

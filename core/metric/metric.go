@@ -3,6 +3,7 @@
 //
 //	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
 //	datadog      asks Datadog for metrics, and its monitors
+//	dynatrace    asks Dynatrace for metrics
 //	elasticsearch counts events in Elasticsearch or OpenSearch
 //	grafana      asks Grafana for the state of its own alert rules; it knows alarms only
 //	graphite     asks Graphite, or whatever speaks its render API
@@ -59,6 +60,7 @@ func (k Kind) CheckQuery(query string) error {
 var Kinds = map[string]Kind{
 	"alertmanager":  {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
 	"datadog":       {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
+	"dynatrace":     {Options: new(DynatraceOptions), fill: selector.Fill, Open: opener(newDynatrace)},
 	"elasticsearch": {Options: new(ElasticsearchOptions), fill: fillLucene, Open: opener(newElasticsearch)},
 	"grafana":       {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
 	"graphite":      {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
