@@ -22,7 +22,7 @@ var later = map[reflect.Type][]string{
 	reflect.TypeFor[core.Check]():    {"compare", "burn_rate", "alarms", "shadow"},
 	reflect.TypeFor[core.SourceSpec](): {
 		"type: cloudwatch", "type: command", "type: datadog",
-		"type: graphite", "type: http", "type: newrelic",
+		"type: graphite", "type: newrelic",
 	},
 }
 

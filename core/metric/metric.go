@@ -7,6 +7,7 @@
 //	elasticsearch counts events in Elasticsearch or OpenSearch
 //	grafana      asks Grafana for the state of its own alert rules; it knows alarms only
 //	graphite     asks Graphite, or whatever speaks its render API
+//	http         gets JSON from any service
 //	influxdb     asks InfluxDB, in InfluxQL or in Flux
 //	newrelic     asks New Relic in NRQL
 //	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
@@ -64,6 +65,7 @@ var Kinds = map[string]Kind{
 	"elasticsearch": {Options: new(ElasticsearchOptions), fill: fillLucene, Open: opener(newElasticsearch)},
 	"grafana":       {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
 	"graphite":      {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
+	"http":          {Options: new(HTTPOptions), fill: form{join: ","}.fill, check: checkBelow, Open: opener(newHTTP)},
 	"influxdb":      {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
 	"newrelic":      {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
 	"prometheus":    {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
