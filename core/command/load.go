@@ -114,7 +114,7 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker, error) {
 	sources := make(map[string]core.Source, len(p.Sources))
 	for name, spec := range p.Sources {
-		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Dir: dir, Proxy: http.ProxyFromEnvironment})
+		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Shell: runner, Dir: dir, Proxy: http.ProxyFromEnvironment})
 		if err != nil {
 			return nil, usage{fmt.Errorf("source %s: %w", name, err)}
 		}

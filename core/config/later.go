@@ -21,7 +21,7 @@ var later = map[reflect.Type][]string{
 	reflect.TypeFor[core.Bake]():     {"wait: park"},
 	reflect.TypeFor[core.Check]():    {"compare", "burn_rate", "alarms", "shadow"},
 	reflect.TypeFor[core.SourceSpec](): {
-		"type: cloudwatch", "type: command", "type: datadog",
+		"type: cloudwatch", "type: datadog",
 		"type: graphite", "type: newrelic",
 	},
 }

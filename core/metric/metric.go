@@ -2,6 +2,7 @@
 // one file and one line in [Kinds].
 //
 //	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
+//	command      runs a script of the plan that prints numbers
 //	datadog      asks Datadog for metrics, and its monitors
 //	dynatrace    asks Dynatrace for metrics
 //	elasticsearch counts events in Elasticsearch or OpenSearch
@@ -34,6 +35,7 @@ import (
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
 // A Kind is one technology that can answer queries.
@@ -60,6 +62,7 @@ func (k Kind) CheckQuery(query string) error {
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
 	"alertmanager":  {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"command":       {Options: new(CommandOptions), fill: fillCommand, Open: opener(newCommand)},
 	"datadog":       {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
 	"dynatrace":     {Options: new(DynatraceOptions), fill: selector.Fill, Open: opener(newDynatrace)},
 	"elasticsearch": {Options: new(ElasticsearchOptions), fill: fillLucene, Open: opener(newElasticsearch)},
@@ -75,6 +78,8 @@ var Kinds = map[string]Kind{
 // Env is what a source needs from the process that it runs in.
 type Env struct {
 	Clock core.Clock
+	// Shell runs the scripts of a plan.
+	Shell *shell.Runner
 	// Dir is the folder in which the relative paths of a plan start.
 	Dir string
 	// Proxy returns the proxy for a request to a monitoring system, nil for none. The targets of a scrape are
