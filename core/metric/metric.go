@@ -1,26 +1,26 @@
 // Package metric is the room of metric sources: the places that answer a query with numbers. Each kind of source is
 // one file and one line in [Kinds].
 //
-//	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
-//	command      runs a script of the plan that prints numbers
-//	datadog      asks Datadog for metrics, and its monitors
-//	dynatrace    asks Dynatrace for metrics
+//	alertmanager  asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
+//	command       runs a script of the plan that prints numbers
+//	datadog       asks Datadog for metrics, and its monitors
+//	dynatrace     asks Dynatrace for metrics
 //	elasticsearch counts events in Elasticsearch or OpenSearch
-//	grafana      asks Grafana for the state of its own alert rules; it knows alarms only
-//	graphite     asks Graphite, or whatever speaks its render API
-//	http         gets JSON from any service
-//	influxdb     asks InfluxDB, in InfluxQL or in Flux
-//	newrelic     asks New Relic in NRQL
-//	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
-//	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
+//	grafana       asks Grafana for the state of its own alert rules; it knows alarms only
+//	graphite      asks Graphite, or whatever speaks its render API
+//	http          gets JSON from any service
+//	influxdb      asks InfluxDB, in InfluxQL or in Flux
+//	newrelic      asks New Relic in NRQL
+//	prometheus    asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
+//	scrape        no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
 //
 // A source answers with samples, with no samples when there is no data, or with an error when it could not be asked.
 // Whatever is only partly known is an error too: unknown is never healthy. An error for which asking again is of no
 // use (a bad query, refused credentials) has a method Permanent() bool that returns true. No error shows a secret.
 //
 // Every source also has a method Close() error, which ends what the source keeps open. One that answers queries has
-// Window() time.Duration, the shortest $window that makes sense for its queries: where it samples, four times the distance
-// between two samples. One that asks for the window itself, whatever its query says, has Spans() bool that returns true.
+// Window() time.Duration, the shortest $window that makes sense for them: where it samples, four times the distance between
+// two samples. A command and an http have none: how often their numbers change is not known. One that asks for the window itself, whatever its query says, has Spans() bool that returns true.
 package metric
 
 import (
