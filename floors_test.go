@@ -24,7 +24,7 @@ var floors = map[string]struct {
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":            {may: []string{"core"}, others: true},
 	"core/ledger":            {may: []string{"core"}, others: true},
-	"core/metric":            {may: []string{"core"}, others: true},
+	"core/metric":            {may: []string{"core", "core/shell"}, others: true},
 	"core/shell":             {may: []string{"core"}},
 	"core/deploy":            {may: []string{"core", "core/shell"}, others: true},
 	"core/backtest":          {may: []string{"core", "core/engine", "core/report"}, others: true},

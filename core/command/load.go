@@ -123,7 +123,7 @@ func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker
 func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error) {
 	sources := make(map[string]core.Source, len(p.Sources))
 	for name, spec := range p.Sources {
-		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Dir: dir, Proxy: http.ProxyFromEnvironment})
+		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Shell: runner, Dir: dir, Proxy: http.ProxyFromEnvironment})
 		if err != nil {
 			return nil, usage{fmt.Errorf("source %s: %w", name, err)}
 		}

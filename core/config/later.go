@@ -20,8 +20,8 @@ var later = map[reflect.Type][]string{
 	reflect.TypeFor[core.Rollback](): append([]string{"rehearse"}, laterDrivers...),
 	reflect.TypeFor[core.Bake]():     {"wait: park"},
 	reflect.TypeFor[core.SourceSpec](): {
-		"type: cloudwatch", "type: command", "type: datadog", "type: dynatrace", "type: elasticsearch",
-		"type: graphite", "type: http", "type: influxdb", "type: newrelic",
+		"type: cloudwatch", "type: datadog",
+		"type: graphite", "type: newrelic",
 	},
 }
 

@@ -81,7 +81,9 @@ func TestAlertmanagerAlarms(t *testing.T) {
 
 // TestMute asks sources that know alarms only for numbers.
 func TestMute(t *testing.T) {
-	for kind, options := range map[string]any{"alertmanager": &metric.AlertmanagerOptions{URL: "http://a"}} {
+	for kind, options := range map[string]any{
+		"alertmanager": &metric.AlertmanagerOptions{URL: "http://a"}, "grafana": &metric.GrafanaOptions{URL: "http://g"},
+	} {
 		bubble(t, kind, nil, func(t *testing.T, w *metrictest.World) {
 			s := open(t, w, kind, options)
 			if _, err := s.Query(t.Context(), core.Query{}); err == nil || !isPermanent(err) {

@@ -58,3 +58,27 @@ func FuzzAlertmanagerAnswer(f *testing.F) {
 		checkAlarms(t, &alertmanager{service: said(text).service(), clock: frozen{}})
 	})
 }
+
+// FuzzGrafanaAnswer lets all that Grafana is asked be answered by one text.
+func FuzzGrafanaAnswer(f *testing.F) {
+	for _, text := range []string{
+		`[{"id":1,"uid":"1","title":"a","time":946684799000,"prevState":"Normal","newState":"Alerting","text":"a {} - x"}]`,
+		`[{"uid":"1","title":"a","time":-5,"prevState":"Alerting","newState":"Normal (Error)"}]`, `[]`, `{}`, "", `[{}]`,
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		g := &grafana{service: said(text).service(), clock: frozen{}}
+		checkAlarms(t, g)
+		changes, err := g.changes(t.Context(), grafanaRule{}, time.Unix(0, 0))
+		if err != nil {
+			return
+		}
+		from, until := time.Unix(0, 0), frozen{}.Now()
+		for _, e := range (grafanaRule{}).alarm("a", nil, changes, from, until).Episodes {
+			if e.From.After(until) {
+				t.Errorf("%v is no episode of the stretch", e)
+			}
+		}
+	})
+}

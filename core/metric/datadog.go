@@ -389,12 +389,14 @@ func (g monitorGroup) over(from, until time.Time, warns bool) (*core.Episode, st
 	default:
 		return nil, fmt.Sprintf("its state is %q", clip(g.Status))
 	}
+	text := ""
+	if g.NoData > 0 && !noData.Before(from) && !noData.After(until) {
+		text = "it had no data at " + noData.Format(time.RFC3339)
+	}
 	lost := resolved.Before(triggered) // when it recovered
 	switch {
-	case g.NoData > 0 && !noData.Before(from) && !noData.After(until):
-		return nil, "it had no data at " + noData.Format(time.RFC3339)
-	case g.Triggered == 0, triggered.Before(from) && !lost && !resolved.After(from):
-		return nil, ""
+	case g.Triggered == 0, g.Triggered == g.NoData, triggered.Before(from) && !lost && !resolved.After(from):
+		return nil, text
 	case triggered.After(until):
 		return nil, "it fired later, at " + triggered.Format(time.RFC3339) + ", and does not remember what was before"
 	case warns:
@@ -402,6 +404,6 @@ func (g monitorGroup) over(from, until time.Time, warns bool) (*core.Episode, st
 	case lost:
 		return nil, "it triggered at " + triggered.Format(time.RFC3339) + " and does not remember when it recovered"
 	default:
-		return &core.Episode{From: begin, Until: resolved}, ""
+		return &core.Episode{From: begin, Until: resolved}, text
 	}
 }

@@ -217,6 +217,8 @@ func TestDatadogAlarms(t *testing.T) {
 		"fired after and resolved":  {groups: `"*":` + group("OK", 3700, 3800, never), blind: "it fired later"},
 		"no data":                   {groups: `"host:a":` + group("No Data", never, never, 600), blind: `group host:a: its state is "No Data"`},
 		"had no data":               {groups: `"*":` + group("OK", never, never, 600), blind: "it had no data at 2000-01-01T00:10:00Z"},
+		"had no data and fired":     {groups: `"*":` + group("OK", 900, 1000, 600), blind: "it had no data at", want: [][2]int{{900, 1000}}},
+		"told of no data":           {groups: `"*":` + group("OK", 600, 1000, 600), blind: "it had no data at"},
 		"had no data before":        {groups: `"*":` + group("OK", never, never, old)},
 		"ignored":                   {groups: `"*":` + group("Ignored", never, never, never), blind: `its state is "Ignored"`},
 		"no end":                    {groups: `"*":` + group("OK", 600, never, never), blind: "does not remember when it recovered"},

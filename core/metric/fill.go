@@ -1,11 +1,14 @@
 package metric
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -26,7 +29,13 @@ type language struct {
 	quotes  string // each begins a string that the same ends
 	raw     string // those of them between which a backslash is a character like any other
 	comment string // begins a comment that ends with the line; empty: there are none
-	put     func(v term, in place) (string, error)
+	block   bool   // /* begins a comment that */ ends
+	escape  byte   // makes the next character of a string one like any other; 0: a backslash
+	bare    bool   // does so outside of strings, too
+	// regex matches what stands before a slash that begins a regex. The next slash without a backslash ends it. Nil: there
+	// are none.
+	regex *regexp.Regexp
+	put   func(v term, in place) (string, error)
 }
 
 // A term is what a variable stands for.
@@ -40,7 +49,7 @@ type term struct {
 
 // A place is where in a query a variable stands.
 type place struct {
-	quote  byte   // of the string around it; 0: none
+	quote  byte   // of the string around it, or the slash of the regex; 0: none
 	before string // the query up to it: up to the quote, if it stands in one
 	inside string // the string up to it, if it stands in one
 	after  string // the query after it, not filled in
@@ -73,17 +82,32 @@ func (l language) Fill(query string, v core.Variables) (string, error) {
 			continue
 		case in.quote == 0 && l.comment != "" && strings.HasPrefix(rest, l.comment):
 			piece, _, _ = strings.Cut(rest, "\n")
+		case in.quote == 0 && l.block && strings.HasPrefix(rest, "/*"):
+			inside, _, _ := strings.Cut(rest[2:], "*/")
+			piece = rest[:min(len(inside)+4, len(rest))]
 		case in.quote == 0 && strings.Contains(l.quotes, piece):
 			in = place{quote: piece[0], before: out.String()}
+		case in.quote == 0 && piece == "/" && l.regex != nil && l.regex.MatchString(out.String()):
+			in = place{quote: '/', before: out.String()}
+		case in.quote == '/' && strings.HasPrefix(rest, `\/`):
+			piece = rest[:2]
 		case in.quote != 0 && in.quote == piece[0]:
 			in = place{}
-		case in.quote != 0 && piece == `\` && strings.IndexByte(l.raw, in.quote) < 0:
+		case l.escapes(in.quote, piece[0]):
 			piece = rest[:min(2, len(rest))]
 		}
 		out.WriteString(piece)
 		rest = rest[len(piece):]
 	}
 	return out.String(), nil
+}
+
+// escapes reports whether a character makes the next one a character like any other.
+func (l language) escapes(quote, c byte) bool {
+	if c != cmp.Or(l.escape, '\\') || quote == '/' {
+		return false
+	}
+	return quote != 0 && strings.IndexByte(l.raw, quote) < 0 || quote == 0 && l.bare
 }
 
 // termOf returns what a variable stands for.
@@ -136,6 +160,38 @@ func sample(query string) core.Variables {
 		Targets: []core.Target{target}, Wave: "wave", Version: "version", Previous: "previous",
 		Window: 5 * time.Minute, At: time.Unix(1_700_000_000, 0).UTC(),
 	}
+}
+
+// readable refuses a term with a text that no query can hold.
+func readable(v term) error {
+	for _, text := range v.texts {
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+			return fmt.Errorf("%s is %q, which is no text that a query can hold", v.name, text)
+		}
+	}
+	return nil
+}
+
+// quoted writes the texts of a term as strings.
+func quoted(v term, quote string, escape *strings.Replacer, between string) string {
+	all := make([]string, len(v.texts))
+	for i, text := range v.texts {
+		all[i] = quote + escape.Replace(text) + quote
+	}
+	return strings.Join(all, between)
+}
+
+// briefly writes a duration as many languages read one: a number with one of the units h, m, s and ms. It is rounded up.
+func briefly(d time.Duration) string {
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d%unit.size == 0 {
+			return strconv.FormatInt(int64(d/unit.size), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10) + "ms"
 }
 
 // alternation returns a regex that matches each of the texts and nothing else, also with more regex around it.

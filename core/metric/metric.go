@@ -1,18 +1,26 @@
 // Package metric is the room of metric sources: the places that answer a query with numbers. Each kind of source is
 // one file and one line in [Kinds].
 //
-//	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
-//	datadog      asks Datadog for metrics, and its monitors
-//	newrelic     asks New Relic in NRQL
-//	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
-//	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
+//	alertmanager  asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
+//	command       runs a script of the plan that prints numbers
+//	datadog       asks Datadog for metrics, and its monitors
+//	dynatrace     asks Dynatrace for metrics
+//	elasticsearch counts events in Elasticsearch or OpenSearch
+//	grafana       asks Grafana for the state of its own alert rules; it knows alarms only
+//	graphite      asks Graphite, or whatever speaks its render API
+//	http          gets JSON from any service
+//	influxdb      asks InfluxDB, in InfluxQL or in Flux
+//	newrelic      asks New Relic in NRQL
+//	prometheus    asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
+//	scrape        no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
 //
 // A source answers with samples, with no samples when there is no data, or with an error when it could not be asked.
 // Whatever is only partly known is an error too: unknown is never healthy. An error for which asking again is of no
 // use (a bad query, refused credentials) has a method Permanent() bool that returns true. No error shows a secret.
 //
-// Every source also has a method Window() time.Duration, the shortest $window that makes sense for its queries, which
-// is four times the distance between two of its samples, and Close() error, which ends what the source keeps open.
+// Every source also has a method Close() error, which ends what the source keeps open. One that answers queries has
+// Window() time.Duration, the shortest $window that makes sense for them: where it samples, four times the distance between
+// two samples. A command and an http have none: how often their numbers change is not known. One that asks for the window itself, whatever its query says, has Spans() bool that returns true.
 package metric
 
 import (
@@ -27,6 +35,7 @@ import (
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
 // A Kind is one technology that can answer queries.
@@ -53,16 +62,25 @@ func (k Kind) CheckQuery(query string) error {
 
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
-	"alertmanager": {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
-	"datadog":      {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
-	"newrelic":     {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
-	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
-	"scrape":       {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
+	"alertmanager":  {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"command":       {Options: new(CommandOptions), fill: fillCommand, Open: opener(newCommand)},
+	"datadog":       {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
+	"dynatrace":     {Options: new(DynatraceOptions), fill: selector.Fill, Open: opener(newDynatrace)},
+	"elasticsearch": {Options: new(ElasticsearchOptions), fill: fillLucene, Open: opener(newElasticsearch)},
+	"grafana":       {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
+	"graphite":      {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
+	"http":          {Options: new(HTTPOptions), fill: form{join: ","}.fill, check: checkBelow, Open: opener(newHTTP)},
+	"influxdb":      {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
+	"newrelic":      {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
+	"prometheus":    {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
+	"scrape":        {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
 // Env is what a source needs from the process that it runs in.
 type Env struct {
 	Clock core.Clock
+	// Shell runs the scripts of a plan.
+	Shell *shell.Runner
 	// Dir is the folder in which the relative paths of a plan start.
 	Dir string
 	// Proxy returns the proxy for a request to a monitoring system, nil for none. The targets of a scrape are

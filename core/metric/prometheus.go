@@ -344,6 +344,11 @@ func (p *prometheus) rules(ctx context.Context) (map[string][]alertRule, error) 
 	if err != nil {
 		return nil, err
 	}
+	return p.alertRules(data)
+}
+
+// alertRules reads the alerting rules.
+func (p *prometheus) alertRules(data json.RawMessage) (map[string][]alertRule, error) {
 	var found struct {
 		Groups []struct {
 			Interval float64     `json:"interval"`

@@ -27,5 +27,12 @@ func FuzzPrometheusAnswer(f *testing.F) {
 		if points, err := p.points(data, time.Unix(1, 0), time.Second, 3); err == nil && len(points) != 3 {
 			t.Errorf("%d points, want 3", len(points))
 		}
+		rules, _ := p.alertRules(data)
+		for name, all := range rules {
+			if len(all) == 0 || all[0].Name != name {
+				t.Errorf("%q has rules %v", name, all)
+			}
+			_, _ = blind(all, time.Unix(1, 0)), firingText(all)
+		}
 	})
 }

@@ -23,6 +23,22 @@ type Reach struct {
 	Timeout time.Duration          `json:"timeout,omitempty" jsonschema_description:"Longest time for one answer. Default: 30s."`
 }
 
+// with adds a header of the kind's own; one of the plan goes before it. An Authorization does not stand beside another.
+func (r Reach) with(name, scheme string, value core.Secret) (Reach, error) {
+	all := map[string]core.Secret{name: core.Secret(scheme) + value}
+	for own, theirs := range r.Headers {
+		if http.CanonicalHeaderKey(own) == name {
+			delete(all, name)
+		}
+		all[own] = theirs
+	}
+	if name == "Authorization" && (r.Basic != nil || r.Bearer != "" || len(all) == len(r.Headers)) {
+		return r, errors.New("there are two ways to authenticate; keep one of token, basic, bearer and the header Authorization")
+	}
+	r.Headers = all
+	return r, nil
+}
+
 // A service is a monitoring system that is asked over HTTP. Its errors are short, name its host and show no secret.
 type service struct {
 	http    *http.Client

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -21,6 +22,7 @@ const (
 	ActionDeploy   Action = "deploy"
 	ActionRollback Action = "rollback"
 	ActionCheck    Action = "check"
+	ActionQuery    Action = "query"
 	ActionCurrent  Action = "current"
 	ActionTargets  Action = "targets"
 )
@@ -29,13 +31,16 @@ const (
 // action is not set, so that under -u a script which needs it stops.
 type Vars struct {
 	Action   Action        // BREAKWATER_ACTION
-	Rollout  string        // BREAKWATER_ROLLOUT, not for targets
+	Rollout  string        // BREAKWATER_ROLLOUT, not for targets and query
 	Wave     string        // BREAKWATER_WAVE, not for targets; empty for a precheck
 	Version  string        // BREAKWATER_VERSION, not for targets
 	Previous string        // BREAKWATER_PREVIOUS, not for targets; empty on a first release
 	Attempt  int           // BREAKWATER_ATTEMPT, unless 0
 	Target   core.Target   // BREAKWATER_TARGET and BREAKWATER_LABEL_<NAME>, unless it has no name
-	Targets  []core.Target // BREAKWATER_TARGETS: their names with spaces between; for check only
+	Targets  []core.Target // BREAKWATER_TARGETS: their names with spaces between; for check and query only
+	Query    string        // BREAKWATER_QUERY, for query only
+	At       time.Time     // BREAKWATER_AT: the instant that is asked about, RFC 3339 in UTC; for query only
+	Window   time.Duration // BREAKWATER_WINDOW_SECONDS: the stretch before it, rounded up; for query only
 }
 
 // ForAct returns what a command is told that deploys or rolls back.
@@ -71,8 +76,10 @@ func (v Vars) environ() ([]string, error) {
 	all := make([]string, 0, 8+len(v.Target.Labels))
 	set := func(name, value string) { all = append(all, name+"="+value) }
 	set(prefix+"ACTION", string(v.Action))
-	if v.Action != ActionTargets {
+	if v.Action != ActionTargets && v.Action != ActionQuery {
 		set(prefix+"ROLLOUT", v.Rollout)
+	}
+	if v.Action != ActionTargets {
 		set(prefix+"WAVE", v.Wave)
 		set(prefix+"VERSION", v.Version)
 		set(prefix+"PREVIOUS", v.Previous)
@@ -84,12 +91,17 @@ func (v Vars) environ() ([]string, error) {
 		set(prefix+"TARGET", v.Target.Name)
 		all = append(all, labels(v.Target.Labels)...)
 	}
-	if v.Action == ActionCheck {
+	if v.Action == ActionCheck || v.Action == ActionQuery {
 		names := make([]string, len(v.Targets))
 		for i, t := range v.Targets {
 			names[i] = t.Name
 		}
 		set(prefix+"TARGETS", strings.Join(names, " "))
+	}
+	if v.Action == ActionQuery {
+		set(prefix+"QUERY", v.Query)
+		set(prefix+"AT", v.At.UTC().Format(time.RFC3339))
+		set(prefix+"WINDOW_SECONDS", strconv.FormatInt(int64((v.Window+time.Second-1)/time.Second), 10))
 	}
 	for _, nameValue := range all {
 		if strings.ContainsRune(nameValue, 0) {

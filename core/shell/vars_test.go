@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -31,6 +32,13 @@ func TestVars(t *testing.T) {
 		}},
 		"current": {Vars{Action: ActionCurrent, Version: "v2", Target: core.Target{Name: "a"}}, []string{
 			"ACTION=current", "ROLLOUT=", "WAVE=", "VERSION=v2", "PREVIOUS=", "TARGET=a",
+		}},
+		"query": {Vars{
+			Action: ActionQuery, Wave: "w", Version: "v2", Targets: []core.Target{target, {Name: "b"}},
+			Query: "errors", At: time.Unix(1e9, 5e8), Window: 89500 * time.Millisecond,
+		}, []string{
+			"ACTION=query", "WAVE=w", "VERSION=v2", "PREVIOUS=", "TARGETS=use1-a b", "QUERY=errors",
+			"AT=2001-09-09T01:46:40Z", "WINDOW_SECONDS=90",
 		}},
 		"targets": {Vars{Action: ActionTargets}, []string{"ACTION=targets"}},
 	} {
