@@ -99,6 +99,7 @@ func TestReadmeCommands(t *testing.T) {
 		"plan":     {0, "EARLIEST FINISH"},
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
+		"history":  {0, "No rollout on checkout/production started within the last 90d."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"abort":    {2, "PROMETHEUS_URL"},
 		"check":    {2, "PROMETHEUS_URL"},

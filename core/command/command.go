@@ -36,6 +36,7 @@ type verbs struct {
 	Simulate   simulateCmd   `cmd:"" help:"The plan on a virtual clock, with failures that you name: a timeline in milliseconds."`
 	Judge      judgeCmd      `cmd:"" help:"Judge numbers from files: CSV in, verdict as JSON out."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
+	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, for editors."`

@@ -50,8 +50,18 @@ func (d *decoder) duration(n *yaml.Node, p *time.Duration) {
 		d.wrongType(n, wantDuration)
 		return
 	}
+	sum := nanoseconds(n.Value)
+	if sum > float64(longest) {
+		d.refuse(n, "at most a year: 366d", "%s is too long", clip(n.Value))
+		return
+	}
+	*p = time.Duration(sum)
+}
+
+// nanoseconds adds up the parts of a duration that has the right form.
+func nanoseconds(text string) float64 {
 	var sum float64
-	for _, part := range durationPart.FindAllStringSubmatch(n.Value, -1) {
+	for _, part := range durationPart.FindAllStringSubmatch(text, -1) {
 		number, unit, times := part[1], part[2], 1.0
 		switch unit {
 		case "d":
@@ -65,11 +75,19 @@ func (d *decoder) duration(n *yaml.Node, p *time.Duration) {
 		}
 		sum += float64(one) * times
 	}
-	if sum > float64(longest) {
-		d.refuse(n, "at most a year: 366d", "%s is too long", clip(n.Value))
-		return
+	return sum
+}
+
+// Duration reads a duration in the form that plans have.
+func Duration(text string) (time.Duration, error) {
+	if !isDuration.MatchString(text) {
+		return 0, fmt.Errorf("%q does not fit here: want %s", clip(text), wantDuration)
 	}
-	*p = time.Duration(sum)
+	sum := nanoseconds(text)
+	if sum > float64(math.MaxInt64)/2 {
+		return 0, fmt.Errorf("%q is too long", clip(text))
+	}
+	return time.Duration(sum), nil
 }
 
 // amount decodes a number or a share: 4 or 25%.
