@@ -125,3 +125,33 @@ func TestFingerprints(t *testing.T) {
 		t.Errorf("two findings have one fingerprint: %v", here)
 	}
 }
+
+// TestLintOfAnyPlan: whatever a plan says, every finding has a place in its file, and a fingerprint of its own.
+func TestLintOfAnyPlan(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/plans/good/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no plans")
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		s := newShip(Env{Dir: filepath.Dir(file), Clock: day{}})
+		l, waves, err := s.scheduled(t.Context(), filepath.Base(file))
+		if err != nil {
+			continue // its targets come from a command or a file that is not there
+		}
+		prints := make(map[string]bool)
+		for _, f := range s.lint(l, waves, "main") {
+			if f.Line < 1 || f.Line > len(lines) || f.Column < 1 || f.Column > len([]rune(lines[f.Line-1])) {
+				t.Errorf("%s: outside of the file: %+v", file, f)
+			}
+			if prints[f.Fingerprint] {
+				t.Errorf("%s: the fingerprint of %+v is taken", file, f)
+			}
+			prints[f.Fingerprint] = true
+		}
+	}
+}
