@@ -105,6 +105,7 @@ func TestReadmeCommands(t *testing.T) {
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"abort":    {2, "PROMETHEUS_URL"},
 		"check":    {2, "PROMETHEUS_URL"},
+		"backtest": {2, "PROMETHEUS_URL"},
 	}
 	dir := newcomer(t)
 	for line := range strings.Lines(readme(t, "sh", "breakwater plan")) {

@@ -193,7 +193,7 @@ type Compare struct {
 	Quantile  float64   `json:"quantile,omitempty" jsonschema_description:"The quantile of the histogram that is reported and that the margin is of. Default: 0.99."`
 	Gauge     string    `json:"gauge,omitempty" jsonschema_description:"A query for the level of something, for $targets: CPU, memory, a queue. Several values are averaged."`
 	Control   Control   `json:"control,omitempty" jsonschema_description:"What the wave is compared with: pending, the targets not yet deployed; before, the same targets before the wave; {weeks: n}, the same targets in the same hours of past weeks. Default: pending."`
-	Margin    Ratio     `json:"margin,omitempty" jsonschema_description:"The change that is tolerated. Of errors: in points of their share, 0.1% is one more in a thousand; default 0.05%. Of a histogram: of its quantile, default 5%. Of a gauge: of its level, default 3%."`
+	Margin    *Ratio    `json:"margin,omitempty" jsonschema_description:"The change that is tolerated. Of errors: in points of their share, 0.1% is one more in a thousand. Of a histogram: of its quantile. Of a gauge: of its level. Default: next to none; a change that nobody would act on never fails."`
 	Direction Direction `json:"direction,omitempty" jsonschema_description:"Which change is a regression. Default: increase." jsonschema:"enum=increase,enum=decrease,enum=either"`
 	Method    Method    `json:"method,omitempty" jsonschema_description:"sequential stays valid however often it looks. mann-whitney judges a gauge as Kayenta does, without that. Default: sequential." jsonschema:"enum=sequential,enum=mann-whitney"`
 }

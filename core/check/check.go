@@ -9,11 +9,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/judge"
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
@@ -43,12 +45,21 @@ func (a *asker) Open(ctx context.Context, scope core.Asked) (core.Looker, error)
 	ctx, stop := context.WithCancel(ctx)
 	l := &looker{plan: a.plan, shell: a.shell, stop: stop, first: scope.Since}
 	open := a.opener(ctx, scope)
+	l.budget = a.budget(scope)
 	for _, c := range a.plan.Checks {
 		switch {
 		case c.Threshold != nil:
 			t := newThreshold(*c.Threshold, open(c.Threshold.Source, c.Timeout), scope)
-			l.first = later(l.first, scope.Since.Add(t.delay(scope)))
+			l.delay(scope, t.delay(scope))
 			l.questions = append(l.questions, t)
+		case c.Compare != nil:
+			q := newCompare(c, open(c.Compare.Source, c.Timeout), scope, l.budget)
+			l.delay(scope, q.delay())
+			l.questions = append(l.questions, q)
+		case c.BurnRate != nil:
+			l.questions = append(l.questions, newBurn(c, open(c.BurnRate.Source, c.Timeout), scope, l.budget))
+		case c.Alarms != nil:
+			l.questions = append(l.questions, newAlarms(c, open(c.Alarms.Source, c.Timeout), scope))
 		case c.Run != nil:
 			l.questions = append(l.questions, newCommand(c, a.shell, a.clock, scope))
 		default:
@@ -59,6 +70,22 @@ func (a *asker) Open(ctx context.Context, scope core.Asked) (core.Looker, error)
 		l.until = &until{spec: *u, source: open(u.Source, untilTimeout), scope: scope}
 	}
 	return l, nil
+}
+
+// budget is what the comparisons of a bake may spend. Those that are judged without acting share nothing.
+func (a *asker) budget(scope core.Asked) budget {
+	b := budget{alpha: judge.Spend(float64(a.plan.FalseAlarms), max(1, scope.Nth))}
+	for i := range a.plan.Checks {
+		if spends(&a.plan.Checks[i]) {
+			b.tests++
+		}
+	}
+	b.tests = max(1, b.tests)
+	return b
+}
+
+func spends(c *core.Check) bool {
+	return c.Compare != nil && !c.Shadow && c.Compare.Method != core.MethodMannWhitney
 }
 
 // opener returns a function that gives a source by its name, and has it watch the targets if it is the first time.
@@ -75,13 +102,23 @@ func (a *asker) opener(ctx context.Context, scope core.Asked) func(name string, 
 			return s
 		}
 		if _, ok := watched[name]; !ok {
-			watched[name] = watcher.Watch(ctx, scope.Targets)
+			watched[name] = watcher.Watch(ctx, a.seenBy(name, scope))
 		}
 		if err := watched[name]; err != nil {
 			s.broken = fmt.Errorf("it could not watch the targets: %w", err)
 		}
 		return s
 	}
+}
+
+// seenBy are the targets that a source has to watch: those of the wave, and the control where something is compared with it.
+func (a *asker) seenBy(source string, scope core.Asked) []core.Target {
+	for _, c := range a.plan.Checks {
+		if c.Compare != nil && c.Compare.Source == source && c.Compare.Control.Kind == core.ControlPending {
+			return slices.Concat(scope.Targets, scope.Control)
+		}
+	}
+	return scope.Targets
 }
 
 var _ core.Delayed = (*looker)(nil)
@@ -94,6 +131,12 @@ type looker struct {
 	first     time.Time
 	questions []question // in the order of the plan's checks
 	until     *until     // nil: the bake asks for no traffic
+	budget    budget
+}
+
+// delay puts the first look off until a query of a check does not reach back to before the bake.
+func (l *looker) delay(scope core.Asked, d time.Duration) {
+	l.first = later(l.first, scope.Since.Add(d))
 }
 
 // Look asks all checks, some at the same time, and returns their verdicts in the order of the plan.
@@ -110,14 +153,37 @@ func (l *looker) Look(ctx context.Context, at time.Time) core.Evidence {
 	}
 	for i, q := range l.questions {
 		g.Go(func() error {
-			v := q.answer(ctx, at)
-			v.Check, v.Reason, v.Query = l.plan.Checks[i].Name, l.show(v.Reason), l.shell.Redact(v.Query)
-			seen.Verdicts[i] = v
+			seen.Verdicts[i] = l.sign(i, q.answer(ctx, at))
 			return nil
 		})
 	}
 	g.Wait() // the functions return no error
+	l.judgeTogether(&seen)
 	return seen
+}
+
+// sign says whose verdict it is, and makes it fit to be shown.
+func (l *looker) sign(i int, v core.Verdict) core.Verdict {
+	c := &l.plan.Checks[i]
+	v.Check, v.Shadow, v.Reason, v.Query = c.Name, c.Shadow, l.show(v.Reason), l.shell.Redact(v.Query)
+	return v
+}
+
+// judgeTogether lets the comparisons fail by what they have seen together, none of which is enough alone.
+func (l *looker) judgeTogether(seen *core.Evidence) {
+	var place []int
+	var verdicts []judge.Verdict
+	for i, q := range l.questions {
+		if c, ok := q.(*compare); ok && spends(&l.plan.Checks[i]) && c.counts() {
+			place, verdicts = append(place, i), append(verdicts, c.judged)
+		}
+	}
+	worst, failed := judge.Joint(l.budget.alpha, verdicts, l.budget.tests)
+	if !failed || verdicts[worst].Verdict == core.Fail {
+		return
+	}
+	i := place[worst]
+	seen.Verdicts[i] = l.sign(i, l.questions[i].(*compare).failTogether(len(verdicts)))
 }
 
 // show makes a text fit for ledgers, logs and reports: it may hold labels, errors and output from anywhere.

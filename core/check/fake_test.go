@@ -117,9 +117,14 @@ func scope() core.Asked {
 
 func open(t *testing.T, asked core.Asked, sources map[string]core.Source, now *clock, checks ...core.Check) core.Looker {
 	t.Helper()
+	return openPlan(t, asked, &core.Plan{Checks: checks}, sources, now)
+}
+
+func openPlan(t *testing.T, asked core.Asked, p *core.Plan, sources map[string]core.Source, now *clock) core.Looker {
+	t.Helper()
 	run := shell.New(t.TempDir(), []string{"PATH=/usr/bin:/bin", "PROM_TOKEN=s3cr3t-token"})
 	run.Grace = 50 * time.Millisecond
-	l, err := check.New(&core.Plan{Checks: checks}, sources, run, now).Open(t.Context(), asked)
+	l, err := check.New(p, sources, run, now).Open(t.Context(), asked)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -47,45 +48,75 @@ func (s source) put(ctx context.Context, query string, v core.Variables) (sent s
 	return sent, samples, err
 }
 
-// ask queries the source, and again after a growing, random pause while that fails.
+// series fills a query in and asks it at n instants, the last of them v.At and a step apart, oldest first.
+func (s source) series(ctx context.Context, query string, v core.Variables, step time.Duration, n int) ([][]core.Sample, error) {
+	if ranger, ok := s.Source.(core.Ranger); ok && s.broken == nil {
+		text, err := s.Fill(query, v)
+		if s.broken = err; err == nil {
+			q := core.Query{Text: text, At: v.At, Window: v.Window}
+			return patiently(ctx, s, func(ctx context.Context) ([][]core.Sample, error) { return ranger.Range(ctx, q, step, n) })
+		}
+	}
+	answers := make([][]core.Sample, n)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel / 4)
+	for i := range answers {
+		g.Go(func() (err error) {
+			then := v
+			then.At = v.At.Add(-time.Duration(n-1-i) * step)
+			_, answers[i], err = s.put(ctx, query, then)
+			return err
+		})
+	}
+	return answers, g.Wait()
+}
+
+// ask queries the source.
 func (s source) ask(ctx context.Context, q core.Query) ([]core.Sample, error) {
+	return patiently(ctx, s, func(ctx context.Context) ([]core.Sample, error) { return s.Query(ctx, q) })
+}
+
+// patiently asks, and asks again after a growing, random pause while that fails.
+func patiently[T any](ctx context.Context, s source, ask func(context.Context) (T, error)) (T, error) {
+	var none T
 	if s.broken != nil {
-		return nil, fmt.Errorf("source %s could not be asked: %w", s.name, s.broken)
+		return none, fmt.Errorf("source %s could not be asked: %w", s.name, s.broken)
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.Multiplier = 2
 	pause.MaxInterval = leastPatience
 	tries := 0
-	samples, err := backoff.Retry(ctx, func() ([]core.Sample, error) {
+	answer, err := backoff.Retry(ctx, func() (T, error) {
 		tries++
-		samples, err := s.try(ctx, q)
+		answer, err := within(ctx, s.timeout, ask)
 		if p, ok := errors.AsType[permanent](err); ok && p.Permanent() {
-			return nil, backoff.Permanent(err)
+			return none, backoff.Permanent(err)
 		}
-		return samples, err
+		return answer, err
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(s.patience))
 	switch {
 	case err == nil:
-		return samples, nil
+		return answer, nil
 	case tries > 1:
-		return nil, fmt.Errorf("source %s could not be asked, tried %d times: %w", s.name, tries, err)
+		return none, fmt.Errorf("source %s could not be asked, tried %d times: %w", s.name, tries, err)
 	default:
-		return nil, fmt.Errorf("source %s could not be asked: %w", s.name, err)
+		return none, fmt.Errorf("source %s could not be asked: %w", s.name, err)
 	}
 }
 
-func (s source) try(ctx context.Context, q core.Query) ([]core.Sample, error) {
-	if s.timeout == 0 {
-		return s.Query(ctx, q)
+// within asks once, and waits no longer than that for the answer; 0 is as long as it takes.
+func within[T any](ctx context.Context, timeout time.Duration, ask func(context.Context) (T, error)) (T, error) {
+	if timeout == 0 {
+		return ask(ctx)
 	}
-	late := fmt.Errorf("no answer within %s", core.Brief(s.timeout))
-	ctx, cancel := context.WithTimeoutCause(ctx, s.timeout, late)
+	late := fmt.Errorf("no answer within %s", core.Brief(timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, late)
 	defer cancel()
-	samples, err := s.Query(ctx, q)
+	answer, err := ask(ctx)
 	if err != nil && context.Cause(ctx) == late {
-		return nil, late
+		return answer, late
 	}
-	return samples, err
+	return answer, err
 }
 
 // shortest is the shortest window that a source can fill: for one that scrapes, a few scrapes.

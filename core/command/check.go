@@ -62,7 +62,7 @@ func (c *checkCmd) Run(ctx context.Context, s *ship) error {
 
 func (s *ship) printVerdicts(asJSON bool, seen core.Evidence) error {
 	if asJSON {
-		return s.print(map[string]any{"at": seen.At.UTC().Format(time.RFC3339Nano), "verdicts": seen.Verdicts})
+		return s.print(map[string]any{"at": seen.At.UTC().Format(time.RFC3339Nano), "verdicts": report.NewVerdicts(seen.Verdicts)})
 	}
 	if len(seen.Verdicts) == 0 {
 		return errors.New("no check answered")

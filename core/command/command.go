@@ -34,6 +34,7 @@ type verbs struct {
 	Plan       planCmd       `cmd:"" help:"Check the plan and print its waves, the share at risk and the earliest finish."`
 	Check      checkCmd      `cmd:"" help:"Ask every check once, now. Touches no target and no ledger."`
 	Simulate   simulateCmd   `cmd:"" help:"The plan on a virtual clock, with failures that you name: a timeline in milliseconds."`
+	Backtest   backtestCmd   `cmd:"" help:"Ask the checks about the past: would they have stopped healthy or bad releases, and how long must a bake be?"`
 	Judge      judgeCmd      `cmd:"" help:"Judge numbers from files: CSV in, verdict as JSON out."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`

@@ -3,6 +3,7 @@ package command
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,6 +28,7 @@ type judgeCmd struct {
 	Margin      *ratio `help:"Relative change that is tolerated. Default: 2% of a rate, 3% of a gauge, 1% without a control." placeholder:"PERCENT"`
 	Floor       *ratio `help:"Counts and histograms: rise of a share that is tolerated, in percentage points. Default: 0.05 points, of which see docs/judge.md." placeholder:"PERCENT"`
 	Quantile    ratio  `help:"Histograms: report this quantile of both arms. A margin then is of latency." placeholder:"PERCENT"`
+	Method      string `help:"Counts and series: sequential, or mann-whitney as Kayenta has it, without a promise of false alarms." enum:"sequential,mann-whitney" default:"sequential"`
 	Direction   string `help:"Which change is a regression: increase, decrease or either." enum:"increase,decrease,either" default:"increase"`
 }
 
@@ -38,6 +40,9 @@ func (c *judgeCmd) Run(s *ship) error {
 	}
 	if c.Pack != "" {
 		return c.pack(s.Stdout, inFolder(dir, c.Pack))
+	}
+	if c.Method == mannWhitney && c.Counts == "" && c.Series == "" {
+		return usage{errors.New("--method mann-whitney is for --counts and --series")}
 	}
 	for _, in := range []struct{ kind, file string }{
 		{"counts", c.Counts}, {"gauges", c.Series}, {"histograms", c.Histogram}, {"beforeafter", c.BeforeAfter},
@@ -147,9 +152,15 @@ func (c *judgeCmd) judge(r io.Reader, in judgeCase) (judge.Decision, error) {
 	switch in.Kind {
 	case "counts":
 		rows, err := judge.ReadCounts(r)
+		if c.Method == mannWhitney {
+			return replayRanks(o, rows, judge.CountLook.Shares, in.DeployRow), err
+		}
 		return judge.Replay(judge.NewCounts(o), rows, in.DeployRow), err
 	case "gauges":
 		rows, err := judge.ReadGauge(r)
+		if c.Method == mannWhitney {
+			return replayRanks(o, rows, func(l judge.GaugeLook) judge.GaugeLook { return l }, in.DeployRow), err
+		}
 		return judge.Replay(judge.NewGauge(o), rows, in.DeployRow), err
 	case "histograms":
 		rows, edges, err := judge.ReadHistogram(r)
@@ -163,6 +174,17 @@ func (c *judgeCmd) judge(r io.Reader, in judgeCase) (judge.Decision, error) {
 	default:
 		return judge.Decision{}, fmt.Errorf("%q is no kind of case; the kinds are counts, gauges, histograms and beforeafter", in.Kind)
 	}
+}
+
+const mannWhitney = "mann-whitney"
+
+// replayRanks judges rows by their ranks, as soon as there are enough of them.
+func replayRanks[L any](o judge.Options, rows []judge.Row[L], sample func(L) judge.GaugeLook, deploy int) judge.Decision {
+	samples := make([]judge.Row[judge.GaugeLook], len(rows))
+	for i, r := range rows {
+		samples[i] = judge.Row[judge.GaugeLook]{At: r.At, Look: sample(r.Look)}
+	}
+	return judge.Replay(judge.NewRanks(o, judge.MannWhitney{}), samples, deploy)
 }
 
 // perDay is how many looks there are in a day, by the step or else by the first two timestamps; 0 if that is not known.

@@ -136,6 +136,7 @@ func TestJudgeMistakes(t *testing.T) {
 		"bad.csv: line 2":       {Series: "bad.csv"},
 		"no such file":          {Counts: "none.csv"},
 		"case out: ":            {Pack: "."},
+		"is for --counts and":   {Histogram: "bad.csv", Method: mannWhitney},
 		"rows count from 0":     {Series: "bad.csv", DeployRow: -1},
 		"the header must be ti": {Counts: "bad.csv"},
 	} {
@@ -157,6 +158,22 @@ func TestRatioFlag(t *testing.T) {
 		var r ratio
 		if err := r.UnmarshalText([]byte(text)); err == nil {
 			t.Errorf("%q is taken for %v", text, r)
+		}
+	}
+}
+
+// By ranks the same regressions fail, later: it takes ten looks.
+func TestJudgeByRanks(t *testing.T) {
+	for _, c := range []judgeCmd{
+		{Series: judgePack + "/gauge-worse.csv", DeployRow: 60, Method: mannWhitney},
+		{Counts: judgePack + "/counts-worse.csv", DeployRow: 60, Method: mannWhitney},
+	} {
+		var v judged
+		if err := json.Unmarshal([]byte(runJudge(t, c)), &v); err != nil {
+			t.Fatal(err)
+		}
+		if v.Verdict != core.Fail || v.Row < 69 || !strings.Contains(v.Reason, "98% confidence") {
+			t.Errorf("%s at row %d: %s", v.Verdict, v.Row, v.Reason)
 		}
 	}
 }

@@ -114,6 +114,15 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 
 // asker opens the plan's sources and checks.
 func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker, error) {
+	sources, err := s.sources(p, dir)
+	if err != nil {
+		return nil, err
+	}
+	return check.New(p, sources, runner, s.Clock), nil
+}
+
+// sources opens the plan's sources.
+func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error) {
 	sources := make(map[string]core.Source, len(p.Sources))
 	for name, spec := range p.Sources {
 		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Dir: dir, Proxy: http.ProxyFromEnvironment})
@@ -125,7 +134,7 @@ func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker
 			s.closers = append(s.closers, c)
 		}
 	}
-	return check.New(p, sources, runner, s.Clock), nil
+	return sources, nil
 }
 
 // targets reads the plan's list of targets from where the plan says.

@@ -23,7 +23,7 @@ var quickstartFiles embed.FS
 var quickstartReleases = map[string]behaviour{
 	"v1": {Errors: 0.002, Latency: 5},
 	"v2": {Errors: 0.002, Latency: 4},
-	"v3": {Errors: 0.25, Latency: 90},
+	"v3": {Errors: 0.25, Latency: 5},
 }
 
 type quickstartCmd struct{}
@@ -47,7 +47,7 @@ func (c *quickstartCmd) Run(ctx context.Context, s *ship) (err error) {
 	if err := s.came(ctx, dir, "good", code, core.ExitDone); err != nil {
 		return err
 	}
-	s.chapter("Version v3 is a bad one: a quarter of its requests fail, and it is slow. Watch the first wave.")
+	s.chapter("Version v3 is a bad one: a quarter of its requests fail. Watch the first wave.")
 	code = s.inside(ctx, dir, "run", "--version", "v3")
 	if err := s.came(ctx, dir, "bad", code, core.ExitRolledBack); err != nil {
 		return err

@@ -64,14 +64,8 @@ func (d *decoder) fillCompare(c *core.Compare) {
 	absent(d, &c.Control, core.Control{Kind: core.ControlPending})
 	absent(d, &c.Direction, core.Increase)
 	absent(d, &c.Method, core.MethodSequential)
-	switch {
-	case c.Histogram != "":
+	if c.Histogram != "" {
 		absent(d, &c.Quantile, 0.99)
-		absent(d, &c.Margin, 0.05)
-	case c.Gauge != "":
-		absent(d, &c.Margin, 0.03)
-	default:
-		absent(d, &c.Margin, 0.0005)
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *session) prepare(ctx context.Context) error {
 		}
 	}
 	if verifying {
-		asked.Version, asked.Previous = asked.Previous, asked.Version
+		asked.Version, asked.Previous, asked.Began = asked.Previous, asked.Version, s.r.Waves[0].Began
 	}
 	looker, err := s.gear.Checks.Open(ctx, asked)
 	if err != nil {

@@ -23,6 +23,7 @@ type Simulation struct {
 	Each   time.Duration // how long one deploy takes
 	Faults []Fault
 	KillAt []core.EventType // the process dies right after it wrote the next such event, and a later attempt goes on
+	Checks core.Asker       // who answers the checks; nil: they pass, but for those that are told to fail
 }
 
 // A Fault is a failure that a simulation is told to have.
@@ -63,7 +64,7 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 			Line: s.Plan.Line(), Ledger: life, Clock: life, Observer: unseen{},
 			Actor: core.Actor{ID: fmt.Sprintf("simulated-%d", attempt), Name: "simulation", Run: "simulated", Attempt: attempt},
 			Equip: func(string, string) (Gear, error) {
-				return Gear{Plan: s.Plan, Deploy: life, Rollback: life, Checks: world}, nil
+				return Gear{Plan: s.Plan, Deploy: life, Rollback: life, Checks: s.asker(world)}, nil
 			},
 			Dead: func(core.Actor) bool { return false }, Lease: time.Hour, LastWords: time.Second,
 		}
@@ -75,6 +76,13 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 			return r, attempt, err
 		}
 	}
+}
+
+func (s *Simulation) asker(world core.Asker) core.Asker {
+	if s.Checks != nil {
+		return s.Checks
+	}
+	return world
 }
 
 // known refuses failures of things that the plan does not have.

@@ -71,6 +71,8 @@ func FuzzJudge(f *testing.F) {
 		if rows, err := ReadGauge(strings.NewReader(text)); err == nil {
 			test := NewGauge(Options{Direction: Either})
 			carried(t, Replay(test, rows, deploy), test.State)
+			ranks := NewRanks(Options{}, MannWhitney{})
+			carried(t, Replay(ranks, rows, deploy), ranks.State)
 		}
 		if rows, err := ReadHistory(strings.NewReader(text)); err == nil {
 			test := NewHistory(Options{Direction: Either}, 24)

@@ -43,12 +43,13 @@ type Gauge struct {
 type GaugeState struct {
 	Past     []pastLook  `json:"past,omitempty"` // before the deploy; gone once it is summed up
 	Before   int         `json:"before"`
+	Old      [2]float64  `json:"old"`             // of the logarithms before the deploy: control, candidate
 	Gap      int         `json:"gap"`             // looks since the last usable one
 	Floor    float64     `json:"floor"`           // values below it count as this much
 	Sides    []gaugeSide `json:"sides,omitempty"` // set at the first look after the deploy
 	Looks    int         `json:"looks"`
 	Unusable int         `json:"unusable"`
-	Sum      [2]float64  `json:"sum"` // of the logarithms since the deploy: control, candidate
+	Sum      [2]float64  `json:"sum"` // since the deploy
 	Most     float64     `json:"most"`
 	Failed   bool        `json:"failed"`
 }
@@ -73,6 +74,8 @@ func (g *Gauge) Before(l GaugeLook) {
 		return
 	}
 	s.Before++
+	s.Old[0] += math.Log(max(l.Control, smallest))
+	s.Old[1] += math.Log(max(l.Candidate, smallest))
 	if len(s.Past) == gaugePast {
 		s.Past = s.Past[1:]
 	}

@@ -301,3 +301,11 @@ func (h *History) verdict() Verdict {
 	}
 	return v
 }
+
+// HistoryLooks is how many looks after the deploy a [History] judges.
+const HistoryLooks = historyLooks
+
+// HistoryNeeds is how many usable looks before the deploy a [History] needs to keep to a rate of false alarms.
+func HistoryNeeds(falseAlarms float64) int {
+	return int(historyEnough/falseAlarms) + historyLooks + historyLevels[len(historyLevels)-1]
+}

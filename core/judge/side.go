@@ -186,6 +186,23 @@ func (s *Side) seen() Totals {
 	return n
 }
 
+// past is what was counted before the deploy, turned back.
+func (s *Side) past() Past {
+	t := s.Old
+	if s.Direction == Decrease {
+		t = Totals{Candidate: t.Control, CandidateBad: t.ControlBad, Control: t.Candidate, ControlBad: t.CandidateBad}
+	}
+	p := Past{Totals: &t}
+	if t.Candidate > 0 {
+		p.Candidate, p.Control = t.CandidateBad/t.Candidate, t.ControlBad/t.Control
+	}
+	if t.CandidateBad > 0 && t.ControlBad > 0 {
+		p.Ratio = t.ratio()
+		p.Interval = interval(p.Ratio, pastWidth*math.Sqrt(s.Noise.factor()*(1/t.CandidateBad+1/t.ControlBad)))
+	}
+	return p
+}
+
 // showSafety says what a pass of all sides excludes.
 func (e *Evidence) showSafety(sides []*Side, floor float64) {
 	twice, higher := math.Inf(1), math.Inf(1)

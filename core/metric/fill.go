@@ -42,6 +42,8 @@ type term struct {
 type place struct {
 	quote  byte   // of the string around it; 0: none
 	before string // the query up to it: up to the quote, if it stands in one
+	inside string // the string up to it, if it stands in one
+	after  string // the query after it, not filled in
 }
 
 // Fill puts the variables into a query.
@@ -58,7 +60,10 @@ func (l language) Fill(query string, v core.Variables) (string, error) {
 			}
 			if in.quote == 0 {
 				in.before = out.String()
+			} else {
+				in.inside = out.String()[len(in.before)+1:]
 			}
+			in.after = rest[len(name):]
 			text, err := l.put(one, in)
 			if err != nil {
 				return "", err

@@ -1,6 +1,9 @@
 // Package metric is the room of metric sources: the places that answer a query with numbers. Each kind of source is
 // one file and one line in [Kinds].
 //
+//	alertmanager asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
+//	datadog      asks Datadog for metrics, and its monitors
+//	newrelic     asks New Relic in NRQL
 //	prometheus   asks a Prometheus server, or whatever speaks its HTTP API: Thanos, Mimir, VictoriaMetrics
 //	scrape       no monitoring system at all: reads the targets' own /metrics into memory while a wave bakes
 //
@@ -50,8 +53,11 @@ func (k Kind) CheckQuery(query string) error {
 
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
-	"prometheus": {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newPrometheus)},
-	"scrape":     {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
+	"alertmanager": {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"datadog":      {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
+	"newrelic":     {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
+	"prometheus":   {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
+	"scrape":       {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
 // Env is what a source needs from the process that it runs in.

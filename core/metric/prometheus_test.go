@@ -3,12 +3,14 @@ package metric_test
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,6 +208,162 @@ func TestTLS(t *testing.T) {
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 				t.Errorf("err = %v, want %s", err, c.want)
 			}
+		})
+	}
+}
+
+func TestPrometheusRange(t *testing.T) {
+	matrix := func(result string) http.HandlerFunc {
+		return answers(200, "application/json", `{"status":"success","data":{"resultType":"matrix","result":[`+result+`]}}`)
+	}
+	for name, c := range map[string]struct {
+		server http.HandlerFunc
+		step   time.Duration
+		want   string
+	}{
+		"no instants between":       {matrix(`{"metric":{},"values":[[946684801.001,"1"]]}`), time.Second, "it answers for 2000-01-01T00:00:01.001Z, which was not asked"},
+		"no instants before":        {matrix(`{"metric":{},"values":[[946684000,"1"]]}`), time.Second, "which was not asked"},
+		"no instants after":         {matrix(`{"metric":{},"values":[[946684900,"1"]]}`), time.Second, "which was not asked"},
+		"no histogram":              {matrix(`{"metric":{},"histograms":[[946684801,{}]]}`), time.Second, "the answer is a native histogram"},
+		"no vector":                 {answers(200, "application/json", `{"status":"success","data":{"resultType":"vector","result":[]}}`), time.Second, "they are a vector"},
+		"no answer without a state": {answers(200, "application/json", `{}`), time.Second, `it answers with status ""`},
+		"no split millisecond":      {matrix(""), time.Microsecond, "no whole number of milliseconds"},
+		"no backward step":          {matrix(""), -time.Second, "no whole number of milliseconds"},
+	} {
+		bubble(t, name, nil, func(t *testing.T, w *metrictest.World) {
+			w.Serve(t, "prom:9090", c.server)
+			s := open(t, w, "prometheus", &metric.PrometheusOptions{URL: "http://prom:9090"})
+			points, err := s.(core.Ranger).Range(t.Context(), core.Query{Text: `jobs`, At: w.Clock.Now().Add(5 * time.Second)}, c.step, 5)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v and error %v, want %s", points, err, c.want)
+			}
+		})
+	}
+	bubble(t, "the requests", nil, func(t *testing.T, w *metrictest.World) {
+		var got []string
+		w.Serve(t, "prom:9090", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			got = append(got, r.Method+" "+r.URL.Path+" "+r.FormValue("query")+" "+r.FormValue("start")+" "+r.FormValue("end")+" "+r.FormValue("step"))
+			matrix("")(rw, r)
+		}))
+		s := open(t, w, "prometheus", &metric.PrometheusOptions{URL: "http://prom:9090"})
+		at := w.Clock.Now().Add(11_001*time.Second + 1500*time.Microsecond)
+		points, err := s.(core.Ranger).Range(t.Context(), core.Query{Text: `jobs`, At: at}, time.Second, 11_002)
+		if err != nil || len(points) != 11_002 {
+			t.Errorf("got %d points and error %v", len(points), err)
+		}
+		want := []string{
+			"POST /api/v1/query_range jobs 946684800.001 946695799.001 1.000",
+			"POST /api/v1/query_range jobs 946695800.001 946695801.001 1.000",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	})
+	bubble(t, "as instant by instant", []string{"a", "b"}, func(t *testing.T, w *metrictest.World) {
+		w.Show("a", "jobs 1\n")
+		w.Wait(t, time.Second)
+		s := openPrometheus(t, w)
+		w.Wait(t, time.Minute)
+		w.Show("b", "jobs 2\nodd NaN\n")
+		w.Wait(t, time.Minute)
+		for _, query := range []string{`jobs`, `sum(jobs)`, `odd`, `nothing`, `rate(jobs[20s])`} {
+			const step, n = 7 * time.Second, 20
+			points, err := s.(core.Ranger).Range(t.Context(), core.Query{Text: query, At: w.Clock.Now()}, step, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				at := w.Clock.Now().Add(-time.Duration(n-1-i) * step)
+				samples, err := s.Query(t.Context(), core.Query{Text: query, At: at})
+				if err != nil || values(samples) != values(points[i]) {
+					t.Errorf("%s at %v: %v, at many instants %v, %v", query, at, samples, points[i], err)
+				}
+			}
+		}
+	})
+}
+
+// values shows the values of samples in rising order.
+func values(samples []core.Sample) string {
+	var all []float64
+	for _, s := range samples {
+		all = append(all, s.Value)
+	}
+	slices.Sort(all)
+	return fmt.Sprint(all)
+}
+
+func TestPrometheusAlarms(t *testing.T) {
+	const epoch = 946684800
+	rules := func(rules string) string {
+		return `{"status":"success","data":{"groups":[{"name":"g","interval":15,"rules":[` + rules + `]}]}}`
+	}
+	rule := func(name, health, more string) string {
+		return `{"type":"alerting","name":"` + name + `","health":"` + health + `","lastEvaluation":"2000-01-01T00:59:50Z"` + more + `}`
+	}
+	firing := func(name string, at ...int) string {
+		var all []string
+		for _, second := range at {
+			all = append(all, fmt.Sprintf(`[%d,"1"]`, epoch+second))
+		}
+		return `{"metric":{"alertname":"` + name + `"},"values":[` + strings.Join(all, ",") + `]}`
+	}
+	both := rule("High", "ok", "") + "," + rule("Slow", "ok", "")
+	for name, c := range map[string]struct {
+		rules, points string
+		blind         string
+		high          [][2]int
+		err           string
+		permanent     bool
+	}{
+		"quiet":             {rules: rules(both)},
+		"once":              {rules: rules(both), points: firing("High", 600, 900, 1800), high: [][2]int{{300, 900}, {1500, 1800}}},
+		"from the start":    {rules: rules(both), points: firing("High", 300), high: [][2]int{{0, 300}}},
+		"still":             {rules: rules(both), points: firing("High", 3300, 3600), high: [][2]int{{3000, 0}}},
+		"another":           {rules: rules(both), points: firing("Slow", 600)},
+		"two rules of one":  {rules: rules(both + "," + rule("High", "ok", "")), points: firing("High", 600), high: [][2]int{{300, 600}}},
+		"a rule that fails": {rules: rules(both + "," + rule("High", "err", `,"lastError":"many-to-many"`)), blind: "its rule cannot be evaluated: many-to-many"},
+		"not evaluated yet": {rules: rules(rule("High", "unknown", "") + "," + rule("Slow", "ok", "")), blind: `the health of its rule is "unknown"`},
+		"no longer evaluated": {
+			rules: strings.ReplaceAll(rules(both), "00:59:50", "00:56:50"), blind: "its rule was last evaluated at 2000-01-01T00:56:50Z",
+		},
+		"a misspelt name":  {rules: rules(rule("Hihg", "ok", "") + "," + rule("Slow", "ok", "")), err: `no alerting rule is named "High"`, permanent: true},
+		"a recording rule": {rules: rules(strings.ReplaceAll(both, "alerting", "recording")), err: `no alerting rule is named "High"`, permanent: true},
+		"no rules":         {rules: rules(""), err: `no alerting rule is named "High"`, permanent: true},
+		"not rules":        {rules: `{"status":"success","data":[]}`, err: "its rules cannot be read"},
+		"a part of them":   {rules: `{"status":"success","warnings":["store 2"],"data":{"groups":[]}}`, err: "the answer may be incomplete: store 2"},
+	} {
+		bubble(t, name, nil, func(t *testing.T, w *metrictest.World) {
+			from := w.Clock.Now()
+			w.Serve(t, "prom:9090", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/api/v1/rules" {
+					if r.Method != http.MethodGet || r.URL.RawQuery != "type=alert" {
+						t.Errorf("got %s %s", r.Method, r.URL)
+					}
+					answers(200, "application/json", c.rules)(rw, r)
+					return
+				}
+				const series = `ALERTS{alertname=~"(?:High|Slow)",alertstate="firing"}`
+				if got, want := r.FormValue("query"), "max by (alertname) ("+series+" or max_over_time("+series+"[5m]))"; got != want {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+				if r.FormValue("start") != "946685100.000" || r.FormValue("end") != "946688400.000" || r.FormValue("step") != "300.000" {
+					t.Errorf("got %v", r.Form)
+				}
+				answers(200, "application/json", `{"status":"success","data":{"resultType":"matrix","result":[`+c.points+`]}}`)(rw, r)
+			}))
+			s := open(t, w, "prometheus", &metric.PrometheusOptions{URL: "http://prom:9090", Interval: 5 * time.Minute})
+			got, err := s.(core.Alarmist).Alarms(t.Context(), []string{"High", "Slow"}, from, from.Add(time.Hour))
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) || isPermanent(err) != c.permanent {
+					t.Errorf("got %v and error %v, want %s, permanent %t", got, err, c.err, c.permanent)
+				}
+				return
+			}
+			if err != nil || len(got) != 2 || got[0].Name != "High" || got[1].Name != "Slow" {
+				t.Fatalf("got %v and error %v", got, err)
+			}
+			expectAlarm(t, got[0], from, c.blind, c.high...)
 		})
 	}
 }

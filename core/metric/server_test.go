@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -61,12 +62,54 @@ func TestServers(t *testing.T) {
 			expectAt(t, s, `up{instance="e"}`, clock.Now(), 1)
 			expectAt(t, s, `hits_total`, before)
 			expectAt(t, s, `2`, clock.Now(), 2)
+			expectRange(t, s, clock.Now())
+			if name == "Prometheus" {
+				expectAlarms(ctx, t, s, clock)
+			}
 			for _, query := range []string{`sum(`, `hits_total[1m]`, `"x"`} {
 				if samples, err := s.Query(ctx, core.Query{Text: query, At: clock.Now()}); err == nil || !isPermanent(err) {
 					t.Errorf("%s: got %v and error %v, want a permanent error", query, samples, err)
 				}
 			}
 		})
+	}
+}
+
+// expectRange asks at more instants than one answer holds.
+func expectRange(t *testing.T, s core.Source, at time.Time) {
+	t.Helper()
+	const n = 12_000
+	points, err := s.(core.Ranger).Range(t.Context(), core.Query{Text: `odd{instance="e"}`, At: at}, 50*time.Millisecond, n)
+	if err != nil || len(points) != n {
+		t.Fatalf("got %d points and error %v, want %d", len(points), err, n)
+	}
+	if len(points[0]) != 0 || len(points[n-1]) != 1 || !math.IsNaN(points[n-1][0].Value) {
+		t.Errorf("got %v at first and %v at last, want no sample and NaN", points[0], points[n-1])
+	}
+}
+
+// expectAlarms waits for the alert that always fires.
+func expectAlarms(ctx context.Context, t *testing.T, s core.Source, clock core.Clock) {
+	t.Helper()
+	since := clock.Now()
+	for {
+		alarms, err := s.(core.Alarmist).Alarms(ctx, []string{"Always", "Never"}, since, clock.Now())
+		switch {
+		case ctx.Err() != nil:
+			t.Fatalf("got %v and error %v", alarms, err)
+		case err == nil && len(alarms[0].Episodes) == 1 && alarms[0].Episodes[0].Text != "" && alarms[0].Blind+alarms[1].Blind == "":
+			if e := alarms[0].Episodes[0]; e.From.Before(since) || !e.Until.IsZero() || e.Text != "it is true" {
+				t.Errorf("got %v, want an episode after %v that goes on", e, since)
+			}
+			if alarms[0].Name != "Always" || alarms[1].Name != "Never" || len(alarms[1].Episodes) != 0 {
+				t.Errorf("got %v", alarms)
+			}
+			if _, err := s.(core.Alarmist).Alarms(ctx, []string{"Never", "Nobody"}, since, clock.Now()); err == nil || !isPermanent(err) {
+				t.Errorf("err = %v, want a permanent one: no alert has that name", err)
+			}
+			return
+		}
+		_ = clock.Wait(ctx, clock.Now().Add(100*time.Millisecond))
 	}
 }
 
@@ -89,7 +132,12 @@ func serveOurs(t *testing.T, exporter string) string {
 // servePrometheus runs the real server on a free port.
 func servePrometheus(t *testing.T, exporter string) string {
 	dir := t.TempDir()
-	config := fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: x\n  static_configs:\n"+
+	rules := "groups:\n- name: g\n  interval: 1s\n  rules:\n" +
+		"  - {alert: Always, expr: vector(1), annotations: {summary: it is true}}\n  - {alert: Never, expr: absent(vector(1))}\n"
+	if err := os.WriteFile(filepath.Join(dir, "rules.yml"), []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Sprintf("global: {scrape_interval: 1s}\nrule_files: [rules.yml]\nscrape_configs:\n- job_name: x\n  static_configs:\n"+
 		"  - {targets: [%q], labels: {instance: e}}\n", exporter)
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {

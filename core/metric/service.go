@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -125,9 +126,13 @@ func (s *service) refused(resp *http.Response, body []byte) error {
 	}
 }
 
-// read decodes an answer in JSON.
+// read decodes an answer in JSON. Null is none.
 func (s *service) read(answer []byte, into any) error {
-	if err := json.Unmarshal(answer, into); err != nil {
+	err := json.Unmarshal(answer, into)
+	if err == nil && string(bytes.TrimSpace(answer)) == "null" {
+		err = errors.New("null")
+	}
+	if err != nil {
 		return s.fail(false, err, "it does not answer in the form that is expected of it; check url")
 	}
 	return nil

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -38,12 +39,26 @@ type TargetStatus struct {
 	Attempts int              `json:"attempts"`
 }
 
-// VerdictStatus is the newest verdict of one check on a [WaveStatus].
+// VerdictStatus is the newest verdict of one check, without what only the check itself needs.
 type VerdictStatus struct {
-	Check   string           `json:"check"`
-	Verdict core.VerdictKind `json:"verdict"`
-	Reason  string           `json:"reason"`
-	Shadow  bool             `json:"shadow"`
+	Check    string           `json:"check"`
+	Verdict  core.VerdictKind `json:"verdict"`
+	Reason   string           `json:"reason"`
+	Shadow   bool             `json:"shadow"`
+	At       time.Time        `json:"at"`
+	Query    string           `json:"query,omitempty"`
+	Window   string           `json:"window,omitempty"`
+	Value    *float64         `json:"value,omitempty"`
+	Evidence json.RawMessage  `json:"evidence,omitempty"` // the numbers behind the reason
+}
+
+// NewVerdicts returns verdicts as JSON has them.
+func NewVerdicts(verdicts []core.Verdict) []VerdictStatus {
+	all := make([]VerdictStatus, 0, len(verdicts))
+	for _, v := range verdicts {
+		all = append(all, VerdictStatus{v.Check, v.Verdict, v.Reason, v.Shadow, v.At.UTC(), v.Query, v.Window, v.Value, v.Evidence})
+	}
+	return all
 }
 
 // NewStatus returns the status of a rollout. next is when something is due; the zero time says that nothing is.
@@ -61,12 +76,9 @@ func NewStatus(r *core.Rollout, next time.Time) Status {
 	for i := range r.Waves {
 		w := &r.Waves[i]
 		ws := WaveStatus{Name: w.Name, State: w.State,
-			Targets: make([]TargetStatus, 0, len(w.Targets)), Verdicts: make([]VerdictStatus, 0, len(w.Verdicts))}
+			Targets: make([]TargetStatus, 0, len(w.Targets)), Verdicts: NewVerdicts(w.Verdicts)}
 		for _, t := range w.Targets {
 			ws.Targets = append(ws.Targets, TargetStatus{t.Name, t.State, t.Version, t.Attempts})
-		}
-		for _, v := range w.Verdicts {
-			ws.Verdicts = append(ws.Verdicts, VerdictStatus{v.Check, v.Verdict, v.Reason, v.Shadow})
 		}
 		s.Waves = append(s.Waves, ws)
 	}
