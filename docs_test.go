@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/breakwater-ci/breakwater/core/command"
+	"github.com/breakwater-ci/breakwater/core/lint"
 )
 
 // block is a fenced block of Markdown with a language.
@@ -99,6 +101,7 @@ func TestReadmeCommands(t *testing.T) {
 		"plan":     {0, "EARLIEST FINISH"},
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
+		"history":  {0, "No rollout on checkout/production started within the last 90d."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"abort":    {2, "PROMETHEUS_URL"},
 		"check":    {2, "PROMETHEUS_URL"},
@@ -158,5 +161,26 @@ func TestActionInputs(t *testing.T) {
 	delete(flags, "json") // a step has outputs
 	if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
 		t.Errorf("the inputs are %v, the flags are %v", got, want)
+	}
+}
+
+// TestReadmeRules keeps the README's table of rules that of the code.
+func TestReadmeRules(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, p := range lint.Practices() {
+		want = append(want, fmt.Sprintf("| %s | %s | %s | %s. %s | %s |", p.ID, p.Name, p.Level, p.Title, p.Why, p.From))
+	}
+	var got []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "| BW") {
+			got = append(got, strings.TrimRight(line, "\n"))
+		}
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the table of rules should be\n%s", strings.Join(want, "\n"))
 	}
 }

@@ -21,6 +21,7 @@ var floors = map[string]struct {
 	"core":                   {},
 	"core/judge":             {may: []string{"core"}},
 	"core/schedule":          {may: []string{"core"}},
+	"core/lint":              {may: []string{"core"}},
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":            {may: []string{"core"}, others: true},
 	"core/ledger":            {may: []string{"core"}, others: true},

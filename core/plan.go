@@ -19,6 +19,7 @@ type Plan struct {
 	Precheck    bool                  `json:"precheck,omitempty" jsonschema_description:"Ask every check before the first wave, so that what is already broken is not blamed on the release. Default: true."`
 	FalseAlarms Ratio                 `json:"false_alarms,omitempty" jsonschema_description:"Chance that a healthy rollout is stopped by its compare checks, over all of them, all waves and all looks. Default: 1%."`
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
+	Waive       []Waiver              `json:"waive,omitempty" jsonschema_description:"Rules of lint that this plan does not follow on purpose, each with a reason and an end."`
 	Notify      []Secret              `json:"notify,omitempty" jsonschema_description:"Who is told when a rollout halts, rolls back or ends: https://, slack://, teams:// and other notifier URLs."`
 }
 

@@ -37,6 +37,7 @@ type verbs struct {
 	Backtest   backtestCmd   `cmd:"" help:"Ask the checks about the past: would they have stopped healthy or bad releases, and how long must a bake be?"`
 	Judge      judgeCmd      `cmd:"" help:"Judge numbers from files: CSV in, verdict as JSON out."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
+	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, for editors."`

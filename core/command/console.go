@@ -14,8 +14,9 @@ import (
 // A console shows people what goes on.
 type console struct {
 	*report.Progress
-	ship *ship
-	plan *core.Plan
+	ship     *ship
+	plan     *core.Plan
+	findings []core.Finding // of lint, those that count
 }
 
 // newConsole shows a rollout on standard output, or on standard error where the output is JSON for a program.
@@ -38,6 +39,14 @@ func (c *console) resumes(file string, p *core.Plan) {
 	c.plan = p
 	c.Adopt(p)
 	c.Say("%s has changed since this rollout started. The rollout goes on with the plan that it started with.", file)
+}
+
+// Recorded shows an event; with the start of a rollout also how much lint found in its plan. It never stops for that.
+func (c *console) Recorded(r *core.Rollout, e core.Event) {
+	c.Progress.Recorded(r, e)
+	if e.Type == core.EventStarted && len(c.findings) > 0 {
+		c.Say("Lint of %s: %s. breakwater plan shows them.", r.Start.PlanFile, report.CountFindings(c.findings))
+	}
 }
 
 func isTerminal(w io.Writer) bool {

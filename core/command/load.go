@@ -21,6 +21,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core/deploy"
 	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/ledger"
+	"github.com/breakwater-ci/breakwater/core/lint"
 	"github.com/breakwater-ci/breakwater/core/metric"
 	"github.com/breakwater-ci/breakwater/core/schedule"
 	"github.com/breakwater-ci/breakwater/core/shell"
@@ -34,9 +35,10 @@ type planFlag struct {
 // A loaded is a plan with the text that it was read from.
 type loaded struct {
 	*core.Plan
-	file string
-	text string
-	dir  string
+	places config.Places
+	file   string
+	text   string
+	dir    string
 }
 
 // load finds and reads the plan. Without lookup, ${NAME} stays as it is: for commands that ask no source.
@@ -62,16 +64,16 @@ func (s *ship) load(file string, lookup func(string) (string, bool)) (*loaded, e
 	if err != nil {
 		return nil, usage{fmt.Errorf("the plan cannot be read: %w", err)}
 	}
-	p, err := config.Load(file, text, lookup, catalog())
+	p, places, err := config.LoadPlaces(file, text, lookup, catalog())
 	if err != nil {
 		return nil, err
 	}
-	return &loaded{Plan: p, file: file, text: string(text), dir: dir}, nil
+	return &loaded{Plan: p, places: places, file: file, text: string(text), dir: dir}, nil
 }
 
 // catalog tells the loader which technologies exist.
 func catalog() config.Catalog {
-	c := config.Catalog{Sources: make(map[string]config.SourceKind), Drivers: make(map[string]any)}
+	c := config.Catalog{Sources: make(map[string]config.SourceKind), Drivers: make(map[string]any), Rules: lint.Waivable()}
 	for name, k := range metric.Kinds {
 		c.Sources[name] = config.SourceKind{Options: k.Options, CheckQuery: k.CheckQuery, Alarms: k.Alarms, Spans: k.Spans}
 	}

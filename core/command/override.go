@@ -48,5 +48,5 @@ func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, wan
 	if err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, f, want, func(e *engine.Engine) (*core.Rollout, error) { return do(e, ctx, why.Reason) })
+	return s.rollOut(ctx, l, f, want, func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e, ctx, why.Reason) })
 }

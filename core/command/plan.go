@@ -2,29 +2,62 @@ package command
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/lint"
 	"github.com/breakwater-ci/breakwater/core/report"
 	"github.com/breakwater-ci/breakwater/core/schedule"
 )
 
 type planCmd struct {
 	planFlag
-	Format string `help:"table or json." enum:"table,json" default:"table"`
-	JSON   bool   `name:"json" help:"The same as --format json."`
+	Version string `help:"The version that is meant to go out, for the rules about versions."`
+	Format  string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
+	JSON    bool   `name:"json" help:"The same as --format json."`
+	Strict  bool   `help:"Exit with 2 if there is a finding of level error that is not waived."`
 }
 
-// Run checks the plan and prints its waves.
+// Run checks the plan, prints its waves, and what falls short of good practice. Findings leave the exit code alone unless
+// they are asked to count.
 func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	l, waves, err := s.scheduled(ctx, c.Plan)
 	if err != nil {
 		return err
 	}
+	findings := s.lint(l, waves, c.Version)
+	s.annotate(findings)
+	if err := c.print(s, l, waves, findings); err != nil {
+		return err
+	}
+	errors := 0
+	for _, f := range counted(findings) {
+		if f.Level == core.LevelError {
+			errors++
+		}
+	}
+	if c.Strict && errors > 0 {
+		return usage{fmt.Errorf("findings of level error in %s: %d; with --strict there may be none, mend or waive them", l.file, errors)}
+	}
+	return nil
+}
+
+func (c *planCmd) print(s *ship, l *loaded, waves []core.StartWave, findings []core.Finding) error {
+	switch {
+	case c.Format == "sarif":
+		return report.SARIF(s.Stdout, versionText(), lint.Practices(), findings)
+	case c.Format == "codequality":
+		return report.CodeQuality(s.Stdout, findings)
+	}
 	o := outlook(l.Plan, waves, schedule.Outlook(l.Plan, waves, s.Clock.Now()))
+	o.Findings = findings
 	if c.JSON || c.Format == "json" {
 		return s.print(o)
 	}
-	return report.PlanText(s.Stdout, o)
+	if err := report.PlanText(s.Stdout, o); err != nil {
+		return err
+	}
+	return report.FindingsText(s.Stdout, findings, isTerminal(s.Stdout) && s.environ["NO_COLOR"] == "")
 }
 
 // outlook joins the waves with what the schedule says of them.

@@ -40,11 +40,14 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, c.rolloutFlags, core.StateSucceeded, func(e *engine.Engine) (*core.Rollout, error) {
+	return s.rollOut(ctx, l, c.rolloutFlags, core.StateSucceeded, func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		return e.Run(ctx, engine.Request{
 			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, PlanFile: l.file, PlanText: l.text,
 			Waves: func(ctx context.Context, previous string) ([]core.StartWave, error) {
 				waves, err := s.waves(ctx, l)
+				if err == nil {
+					show.findings = counted(s.lint(l, waves, version))
+				}
 				if err == nil && previous == "" && !c.FirstRelease && l.Current != nil {
 					err = s.askCurrent(ctx, l, version, waves)
 				}
@@ -56,7 +59,7 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
 // and as exit code. The command has done what it was asked if the rollout ends in the state want.
-func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core.State, work func(*engine.Engine) (*core.Rollout, error)) error {
+func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core.State, work func(*engine.Engine, *console) (*core.Rollout, error)) error {
 	job := s.forge.Job()
 	book, err := s.openLedger(ctx, f.Ledger, l.dir)
 	if err != nil {
@@ -85,7 +88,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core
 			return s.gear(p, l.dir)
 		},
 	}
-	r, err := work(e)
+	r, err := work(e, show)
 	show.Done()
 	var already engine.Already
 	if errors.As(err, &already) {

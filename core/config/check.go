@@ -31,6 +31,11 @@ func (d *decoder) check(p *core.Plan) {
 	for i := range p.Checks {
 		d.checkCheck(p, &p.Checks[i])
 	}
+	for i := range p.Waive {
+		if rule := &p.Waive[i].Rule; d.good(rule) && !slices.Contains(d.catalog.Rules, *rule) {
+			d.mistake(d.seen[rule], oneOf(*rule, d.catalog.Rules), "there is no rule %q that could be waived", clip(*rule))
+		}
+	}
 }
 
 func (d *decoder) checkTargets(targets []core.Target) {

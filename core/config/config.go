@@ -25,6 +25,7 @@ import (
 type Catalog struct {
 	Sources map[string]SourceKind // by the type of the source
 	Drivers map[string]any        // by the name of the driver: pointer to its zero options, for run a *core.Command
+	Rules   []string              // ids of the lint rules that a plan may waive
 }
 
 // A SourceKind is one technology that answers queries.
@@ -45,18 +46,25 @@ type SourceKind struct {
 // [core.SourceSpec.Options], [core.Deploy.Options] and [core.Rollback.Options] are pointers to fresh copies of the
 // types in the catalog.
 func Load(file string, text []byte, lookup func(string) (string, bool), c Catalog) (*core.Plan, error) {
+	plan, _, err := LoadPlaces(file, text, lookup, c)
+	return plan, err
+}
+
+// LoadPlaces reads a plan, as [Load] does, and also returns where it says what.
+func LoadPlaces(file string, text []byte, lookup func(string) (string, bool), c Catalog) (*core.Plan, Places, error) {
 	d := newDecoder(file, text)
 	d.lookup, d.catalog = lookup, c
 	plan := new(core.Plan)
-	if root := d.parse(text, "a plan; README.md has one to begin with"); root != nil {
+	root := d.parse(text, "a plan; README.md has one to begin with")
+	if root != nil {
 		d.value(root, reflect.ValueOf(plan).Elem())
 		d.fillDefaults(plan)
 		d.check(plan)
 	}
 	if err := d.err(); err != nil {
-		return nil, err
+		return nil, Places{}, err
 	}
-	return plan, nil
+	return plan, Places{seen: d.seen, plan: root}, nil
 }
 
 // Targets reads a list of targets, as JSON or YAML, from a file or from what a command printed. The file is only a name

@@ -65,6 +65,7 @@ func catalog() Catalog {
 			"scrape":     {Options: new(scrape), CheckQuery: balanced},
 		},
 		Drivers: map[string]any{"run": new(core.Command)},
+		Rules:   []string{"BW003", "BW012"},
 	}
 }
 
@@ -190,6 +191,42 @@ func TestDesignPlan(t *testing.T) {
 	equal(t, "wave's own min", one.Min, time.Hour)
 	equal(t, "plan's max", one.Max, 4*time.Hour)
 	equal(t, "plan's until", one.Until, p.Bake.Until)
+}
+
+func TestWaivers(t *testing.T) {
+	p := load(t, "waive.yaml")
+	equal(t, "waivers", p.Waive, []core.Waiver{
+		{Rule: "BW003", Why: "the checks come with the next sprint", Until: core.Date{Year: 2027, Month: 3, Day: 1}},
+		{Rule: "BW012", Why: "no such command yet", Until: core.Date{Year: 2028, Month: 2, Day: 29}},
+	})
+}
+
+// TestPlaces: a field is found where the file has it, and what the file does not have is nowhere.
+func TestPlaces(t *testing.T) {
+	file := filepath.Join(plans, "good", "design.yaml")
+	p, places, err := LoadPlaces(file, read(t, file), environment, catalog())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]struct {
+		fields []any
+		want   string
+	}{
+		"a value":              {[]any{&p.Deploy.Timeout}, "15m"},
+		"a value of a wave":    {[]any{&p.Waves[0].Bake.Min, &p.Bake.Min}, "1h}"},
+		"an inherited value":   {[]any{&p.Waves[1].Bake.Min, &p.Bake.Min}, "30m"},
+		"an element":           {[]any{&p.Checks[2]}, "name: smoke"},
+		"options":              {[]any{p.Sources["prom"].Options}, "{type: prometheus"},
+		"an option":            {[]any{&p.Sources["prom"].Options.(*prometheus).URL}, `"${PROMETHEUS_URL}"`},
+		"nothing that is here": {[]any{&p.Waves[1].Bake, nil, 7}, "version: 1"},
+	} {
+		line, column := places.At(c.fields...)
+		if got := strings.Split(string(read(t, file)), "\n")[line-1][column-1:]; !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s is at %q, not at %q", what, got, c.want)
+		}
+	}
+	equal(t, "given", places.Given(&p.Deploy.Timeout), true)
+	equal(t, "not given", places.Given(&p.Checks[0].Timeout), false)
 }
 
 func TestDefaults(t *testing.T) {

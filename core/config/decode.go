@@ -100,6 +100,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value) {
 	case *time.Duration:
 		d.duration(n, p)
 		return
+	case *core.Date:
+		d.date(n, p)
+		return
 	case *core.Amount:
 		d.amount(n, p)
 		return

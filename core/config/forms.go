@@ -20,6 +20,7 @@ import (
 const (
 	durationForm = `^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d|w))+$`
 	percentForm  = `^(100(\.0+)?|[0-9]{1,2}(\.[0-9]+)?)%$`
+	dateForm     = `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`
 	ratioForm    = `^[0-9]{1,4}(\.[0-9]+)?%$`
 	breachesForm = `^[1-9][0-9]{0,3} of [1-9][0-9]{0,3}$`
 	// blankless is a text with something in it, positive a number with something in it.
@@ -30,6 +31,7 @@ const (
 var (
 	isDuration   = regexp.MustCompile(durationForm)
 	durationPart = regexp.MustCompile(`([0-9.]+)([a-z]+)`)
+	isDate       = regexp.MustCompile(dateForm)
 	isPercent    = regexp.MustCompile(percentForm)
 	isRatio      = regexp.MustCompile(ratioForm)
 	isBreaches   = regexp.MustCompile(breachesForm)
@@ -37,6 +39,7 @@ var (
 
 const (
 	wantDuration = "a duration such as 30s, 15m, 1h30m, 2d or 1w"
+	wantDate     = "a day such as 2027-03-01"
 	wantRatio    = "a percentage such as 0.1% or 10%"
 	wantAmount   = "a whole number such as 4, or a share such as 25%"
 	wantTargets  = "a list with at least one target, such as [{name: a, labels: {region: us-east-1}}]"
@@ -50,8 +53,18 @@ func (d *decoder) duration(n *yaml.Node, p *time.Duration) {
 		d.wrongType(n, wantDuration)
 		return
 	}
+	sum := nanoseconds(n.Value)
+	if sum > float64(longest) {
+		d.refuse(n, "at most a year: 366d", "%s is too long", clip(n.Value))
+		return
+	}
+	*p = time.Duration(sum)
+}
+
+// nanoseconds adds up the parts of a duration that has the right form.
+func nanoseconds(text string) float64 {
 	var sum float64
-	for _, part := range durationPart.FindAllStringSubmatch(n.Value, -1) {
+	for _, part := range durationPart.FindAllStringSubmatch(text, -1) {
 		number, unit, times := part[1], part[2], 1.0
 		switch unit {
 		case "d":
@@ -65,11 +78,32 @@ func (d *decoder) duration(n *yaml.Node, p *time.Duration) {
 		}
 		sum += float64(one) * times
 	}
-	if sum > float64(longest) {
-		d.refuse(n, "at most a year: 366d", "%s is too long", clip(n.Value))
+	return sum
+}
+
+// Duration reads a duration in the form that plans have.
+func Duration(text string) (time.Duration, error) {
+	if !isDuration.MatchString(text) {
+		return 0, fmt.Errorf("%q does not fit here: want %s", clip(text), wantDuration)
+	}
+	sum := nanoseconds(text)
+	if sum > float64(math.MaxInt64)/2 {
+		return 0, fmt.Errorf("%q is too long", clip(text))
+	}
+	return time.Duration(sum), nil
+}
+
+// date decodes a day, which YAML may take for a time.
+func (d *decoder) date(n *yaml.Node, p *core.Date) {
+	if got := tag(n); got != "!!timestamp" && got != "!!str" || !isDate.MatchString(n.Value) {
+		d.wrongType(n, wantDate)
 		return
 	}
-	*p = time.Duration(sum)
+	day, err := core.ParseDate(n.Value)
+	if err != nil {
+		d.refuse(n, wantDate, "the calendar has no %s", n.Value)
+	}
+	*p = day
 }
 
 // amount decodes a number or a share: 4 or 25%.
@@ -230,6 +264,7 @@ func (d *decoder) source(n *yaml.Node, p *core.SourceSpec) {
 	p.Type = typed.Value
 	options := fresh(kind.Options)
 	d.filling = true
+	d.seen[options.Interface()] = n
 	d.object(n, options.Elem(), map[string]func(*yaml.Node){"type": func(*yaml.Node) {}})
 	d.filling = false
 	p.Options = options.Interface()

@@ -23,6 +23,10 @@ func Schema(c Catalog) ([]byte, error) {
 	g.defs["Command"] = exactlyOne(text(), g.object(commandForm{}))
 	g.defs["SourceSpec"] = g.source()
 	exclusive(g.defs["Check"], questions...)
+	waivable, _ := g.defs["Waiver"].Properties.Get("rule")
+	for _, id := range c.Rules {
+		waivable.Enum = append(waivable.Enum, id)
+	}
 	compare := g.defs["Compare"]
 	exclusive(compare, "errors", "histogram", "gauge")
 	compare.DependentRequired = map[string][]string{"errors": {"total"}, "total": {"errors"}, "quantile": {"histogram"}}
@@ -84,6 +88,8 @@ func (g *generator) form(t reflect.Type) *jsonschema.Schema {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
 		return pattern(durationForm)
+	case reflect.TypeFor[core.Date]():
+		return pattern(dateForm)
 	case reflect.TypeFor[core.Ratio]():
 		return pattern(ratioForm)
 	case reflect.TypeFor[core.Control]():

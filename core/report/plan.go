@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
 )
 
 // Outlook is a plan with its waves, as `plan` prints it, and its JSON. It has types of its own so that this room need
@@ -11,6 +13,8 @@ import (
 type Outlook struct {
 	Line  string        `json:"line"`
 	Waves []OutlookWave `json:"waves"`
+
+	Findings []core.Finding `json:"findings"` // of lint, sorted by place
 }
 
 // OutlookWave is one wave of an [Outlook].
