@@ -18,6 +18,7 @@ type Plan struct {
 	Checks      []Check               `json:"checks,omitempty" jsonschema_description:"Questions asked of the world at every look of a bake."`
 	Precheck    bool                  `json:"precheck,omitempty" jsonschema_description:"Ask every check before the first wave, so that what is already broken is not blamed on the release. Default: true."`
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
+	Windows     *Windows              `json:"windows,omitempty" jsonschema_description:"When a wave may start. Default: always."`
 	Notify      []Secret              `json:"notify,omitempty" jsonschema_description:"Who is told when a rollout halts, rolls back or ends: https://, slack://, teams:// and other notifier URLs."`
 }
 
@@ -35,6 +36,8 @@ type Target struct {
 	Name   string            `json:"name" jsonschema_description:"Unique name of the target."`
 	Labels map[string]string `json:"labels,omitempty" jsonschema_description:"Labels that waves select and split by."`
 	Weight float64           `json:"weight,omitempty" jsonschema_description:"Its share of what is at risk, relative to the others. Default: 1."`
+
+	Timezone string `json:"timezone,omitempty" jsonschema_description:"Its time zone, for windows in the zone target: an IANA name such as Europe/Dublin. Default: the zone of the windows."`
 }
 
 // Targets says where the list of targets comes from. Exactly one field is set.

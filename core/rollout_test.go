@@ -142,6 +142,9 @@ func TestEveryEventAtEveryState(t *testing.T) {
 				if s == core.StateDeploying && typ == core.EventBaking {
 					tale.then(core.Event{Type: core.EventDeployed, Wave: "one", Results: results(core.OutcomeDone, "a")})
 				}
+				if s == core.StateDeploying && typ == core.EventBlocked {
+					tale.then(core.Event{Type: core.EventDeployed, Wave: "one", Results: results(core.OutcomeUntouched, "a")})
+				}
 				before := tale.r.Clone()
 				err := tale.try(fitting(typ, s))
 				if allowed := core.Allowed(typ, s); allowed != (err == nil) {
@@ -185,6 +188,7 @@ func TestApplyRefusesWhatDoesNotFit(t *testing.T) {
 		{"rolled back with targets left", reach[core.StateRollingBack], core.Event{Type: core.EventEnded, State: core.StateRolledBack}, "1 targets left"},
 		{"going back on what is not in scope", reach[core.StateRollingBack],
 			core.Event{Type: core.EventReverting, Wave: "two", Targets: []string{"b"}}, "not in scope"},
+		{"holding up a wave that has begun", reach[core.StateDeploying], core.Event{Type: core.EventBlocked, Wave: "one"}, "has begun"},
 		{"an unknown event", tell, core.Event{Type: "danced"}, "newer version"},
 	}
 	for _, tt := range tests {
