@@ -45,7 +45,11 @@ var onlyLoader = map[string]string{
 	"unset-variable":    "the schema knows no environment",
 	"utf16":             "an editor sees the text, not its bytes",
 	"version-float":     "to JSON, 1.0 is 1",
-	"yaml-tags":         "tags are gone once YAML is a value",
+
+	"windows-freeze-loader": "a schema knows no calendar and cannot compare two places",
+	"windows-hours-loader":  "a schema knows no days and no time zones, only how they are written",
+
+	"yaml-tags": "tags are gone once YAML is a value",
 }
 
 const (
