@@ -79,7 +79,7 @@ func atWindow(r *Rollout, window *Opening) (Step, bool) {
 		if window.Unknown {
 			step.Cause = CauseUnasked
 		}
-	case b != nil && b.Until.Equal(window.Until) && b.Reason == step.Reason:
+	case b != nil && b.Until.Equal(window.Until):
 		step.Do = DoWait
 	}
 	return step, true
@@ -89,7 +89,7 @@ func atWindow(r *Rollout, window *Opening) (Step, bool) {
 func Shut(wave string, o Opening) string {
 	switch {
 	case o.Unknown:
-		return fmt.Sprintf("Blocked: nobody knows whether wave %s may start. %s", wave, o.Why)
+		return fmt.Sprintf("Blocked: nobody knows whether wave %s may start: %s.", wave, o.Why)
 	case o.Until.IsZero():
 		return fmt.Sprintf("Blocked: wave %s may not start within a year: %s.", wave, o.Why)
 	default:
