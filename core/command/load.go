@@ -107,7 +107,7 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 	if err != nil {
 		return engine.Gear{}, err
 	}
-	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker}, nil
+	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker, Windows: s.windows(p, dir)}, nil
 }
 
 // asker opens the plan's sources and checks.

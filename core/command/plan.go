@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/report"
 	"github.com/breakwater-ci/breakwater/core/schedule"
 )
 
 type planCmd struct {
 	planFlag
+	atFlag
 	Format string `help:"table or json." enum:"table,json" default:"table"`
 	JSON   bool   `name:"json" help:"The same as --format json."`
 }
@@ -20,11 +22,23 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	o := outlook(l.Plan, waves, schedule.Outlook(l.Plan, waves, s.Clock.Now()))
-	if c.JSON || c.Format == "json" {
-		return s.print(o)
+	opens, err := s.timetable(ctx, l, waves)
+	if err != nil {
+		return err
 	}
-	return report.PlanText(s.Stdout, o)
+	rows := schedule.Outlook(l.Plan, waves, c.start(s), opens)
+	o := outlook(l.Plan, waves, rows)
+	if c.JSON || c.Format == "json" {
+		err = s.print(o)
+	} else {
+		err = report.PlanText(s.Stdout, o)
+	}
+	for _, row := range rows {
+		if err == nil && row.EarliestStart.IsZero() {
+			return engine.Blocked{Reason: row.Waits}
+		}
+	}
+	return err
 }
 
 // outlook joins the waves with what the schedule says of them.
@@ -36,7 +50,7 @@ func outlook(p *core.Plan, waves []core.StartWave, rows []schedule.Row) report.O
 			names[j] = t.Name
 		}
 		o.Waves[i] = report.OutlookWave{
-			Name: row.Wave, Targets: names, Share: row.Share, AtRisk: row.AtRisk,
+			Name: row.Wave, Targets: names, Share: row.Share, AtRisk: row.AtRisk, Waits: row.Waits,
 			BakeMin: report.Duration(row.Bake.Min), BakeMax: report.Duration(row.Bake.Max),
 			EarliestStart: row.EarliestStart, EarliestFinish: row.EarliestFinish,
 		}

@@ -281,9 +281,9 @@ func TestEmptyStatusHasNoNull(t *testing.T) {
 func TestPlanText(t *testing.T) {
 	at := func(d time.Duration) time.Time { return began.Add(d) }
 	o := Outlook{Line: "checkout/production", Waves: []OutlookWave{
-		{"one-box", onebox, 0.0002, 0.0002, Duration(time.Hour), Duration(4 * time.Hour), at(0), at(time.Hour)},
-		{"first-region", region, 0.2, 0.2002, Duration(30 * time.Minute), Duration(2 * time.Hour), at(time.Hour), at(90 * time.Minute)},
-		{"rest-1", rest, 0.7998, 1, Duration(30 * time.Minute), 0, at(90 * time.Minute), at(2 * time.Hour)},
+		{"one-box", onebox, 0.0002, 0.0002, Duration(time.Hour), Duration(4 * time.Hour), at(0), at(time.Hour), ""},
+		{"first-region", region, 0.2, 0.2002, Duration(30 * time.Minute), Duration(2 * time.Hour), at(time.Hour), at(90 * time.Minute), ""},
+		{"rest-1", rest, 0.7998, 1, Duration(30 * time.Minute), 0, at(90 * time.Minute), at(2 * time.Hour), ""},
 	}}
 	var text bytes.Buffer
 	if err := PlanText(&text, o); err != nil {

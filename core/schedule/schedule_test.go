@@ -219,7 +219,7 @@ func TestOutlook(t *testing.T) {
 	}
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	var got []string
-	for _, r := range Outlook(p, waves, start) {
+	for _, r := range Outlook(p, waves, start, nil) {
 		got = append(got, fmt.Sprintf("%s %d %.0f%% %.0f%% %s %s-%s", r.Wave, r.Targets, r.Share*100, r.AtRisk*100,
 			r.Bake.Max, r.EarliestStart.Format("15:04"), r.EarliestFinish.Format("15:04")))
 	}

@@ -142,10 +142,10 @@ func (t *Table) together(k int) []wave {
 	return t.waves[k : k+1]
 }
 
-// shown is the zone in which a wave's times are told.
+// shown is the zone in which a wave's times are told: that of the windows, or else that of its targets.
 func (t *Table) shown(w wave) *time.Location {
 	switch {
-	case t.own != nil && t.rules.Timezone != "":
+	case t.own != nil && t.own.String() != "UTC":
 		return t.own
 	case len(w.zones) == 1:
 		return w.zones[0]
