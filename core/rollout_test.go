@@ -256,6 +256,25 @@ func TestResume(t *testing.T) {
 	})
 }
 
+// TestNothingIsBlockedForLonger: whatever happens next, a rollout no longer waits for the window that it waited for.
+func TestNothingIsBlockedForLonger(t *testing.T) {
+	due := epoch.Add(time.Hour)
+	for name, e := range map[string]core.Event{
+		"it begins":    {Type: core.EventDeploying, Wave: "two", Targets: []string{"b"}},
+		"it halts":     {Type: core.EventHalted, Wave: "two", Cause: core.CauseInterrupted},
+		"it goes back": {Type: core.EventRollingBack, Targets: []string{"a"}, Cause: core.CauseOverride},
+		"it is ended":  {Type: core.EventEnded, State: core.StateAborted},
+	} {
+		s := tell(t).deploy("one", "a").baking("one").passed("one").then(core.Event{Type: core.EventBlocked, Wave: "two", Due: &due, Reason: "lunch"})
+		if b := s.r.Blocked; b == nil || !b.Until.Equal(due) || b.Reason != "lunch" || s.r.State != core.StateDeploying {
+			t.Fatalf("blocked: %+v", s.r)
+		}
+		if s.then(e); s.r.Blocked != nil {
+			t.Errorf("%s: it is still blocked", name)
+		}
+	}
+}
+
 func TestVersionsOfTargets(t *testing.T) {
 	s := tell(t).deploy("one", "a").baking("one").passed("one").
 		then(core.Event{Type: core.EventDeploying, Wave: "two", Targets: []string{"b", "c"}}).
