@@ -115,8 +115,8 @@ func TestNotUnderstood(t *testing.T) {
 		"<html><body>Please sign in: here</body></html>":                      "line 1: this is no iCalendar file",
 		"nothing of the kind":                                                 `line 1: "nothing of the kind" is no line`,
 		"BEGIN:VCARD\nEND:VCARD\n":                                            "line 1: this is no iCalendar file",
-		"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260601T000000Z\n":           "it is cut off: there is no END:VEVENT",
-		"BEGIN:VCALENDAR\nEND:VEVENT\n":                                       "line 2: END:VEVENT where VCALENDAR is open",
+		"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20260601T000000Z\n":           "it is cut off: \"VEVENT\" has no end",
+		"BEGIN:VCALENDAR\nEND:VEVENT\n":                                       `line 2: "VEVENT" ends where "VCALENDAR" is open`,
 		ics(entry("SUMMARY:when?")):                                           "line 3: this event has no DTSTART",
 		ics(entry("DTSTART:2026-06-01")):                                      `line 4: DTSTART is no date or time of a calendar: "2026-06-01"`,
 		ics(entry("DTSTART:00010101", "RRULE:FREQ=DAILY")):                    "begins in the year 1",
@@ -135,9 +135,9 @@ func TestNotUnderstood(t *testing.T) {
 		ics(entry(day, "EXRULE:FREQ=DAILY")):                                  "EXRULE is not understood",
 		ics(entry(day, "RDATE;VALUE=PERIOD:20260601T000000Z/PT1H")):           "RDATE is no date",
 		ics(entry(day, "RECURRENCE-ID;RANGE=THISANDFUTURE:20260601")):         "all later repetitions",
-		ics("DTSTART;X"): "a parameter of DTSTART has no value",
-		ics(`X;Y="z:`):   "a parameter of X has no end",
-		ics("X;Y=z"):     "a parameter of X has no end",
+		ics("DTSTART;X"): `a parameter of "DTSTART" has no value`,
+		ics(`X;Y="z:`):   `a parameter of "X" has no end`,
+		ics("X;Y=z"):     `a parameter of "X" has no end`,
 	} {
 		if _, err := Read(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -241,8 +241,8 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := Read(text)
 		if err != nil {
-			if err.Error() == "" {
-				t.Error("refused without a word")
+			if err.Error() == "" || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' }) {
+				t.Errorf("refused with %q", err)
 			}
 			return
 		}

@@ -43,7 +43,7 @@ func events(text string) ([][]property, error) {
 			return nil, p.wrong("this is no iCalendar file: it does not begin with BEGIN:VCALENDAR")
 		case p.name == "END":
 			if last := inside[len(inside)-1]; !strings.EqualFold(p.value, last) {
-				return nil, p.wrong("END:%s where %s is open", short(p.value), short(last))
+				return nil, p.wrong("%q ends where %q is open", short(p.value), short(last))
 			}
 			inside = inside[:len(inside)-1]
 		case slices.Equal(inside, []string{"VCALENDAR", "VEVENT"}):
@@ -54,7 +54,7 @@ func events(text string) ([][]property, error) {
 	case len(lines) == 0:
 		return nil, errors.New("there is nothing in it")
 	case len(inside) > 0:
-		return nil, fmt.Errorf("it is cut off: there is no END:%s", short(inside[len(inside)-1]))
+		return nil, fmt.Errorf("it is cut off: %q has no end", short(inside[len(inside)-1]))
 	}
 	return all, nil
 }
@@ -102,16 +102,16 @@ func content(text string, line int) (property, error) {
 	for strings.HasPrefix(rest, ";") {
 		name, value, found := strings.Cut(rest[1:], "=")
 		if !found {
-			return p, p.wrong("a parameter of %s has no value", short(p.name))
+			return p, p.wrong("a parameter of %q has no value", short(p.name))
 		}
 		values, after, ok := parameter(value)
 		if !ok {
-			return p, p.wrong("a parameter of %s has no end", short(p.name))
+			return p, p.wrong("a parameter of %q has no end", short(p.name))
 		}
 		p.params[strings.ToUpper(name)], rest = values, after
 	}
 	if !strings.HasPrefix(rest, ":") {
-		return p, p.wrong("%s has no value", short(p.name))
+		return p, p.wrong("%q has no value", short(p.name))
 	}
 	p.value = rest[1:]
 	return p, nil

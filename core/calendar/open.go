@@ -97,7 +97,7 @@ func fetch(ctx context.Context, client *http.Client, place string) (text string,
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		again := answer.StatusCode >= 500 || answer.StatusCode == http.StatusTooManyRequests
-		return "", again, fmt.Errorf("the server says %s", answer.Status)
+		return "", again, fmt.Errorf("the server says %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	text, err = bounded(answer.Body)
 	return text, true, err

@@ -31,7 +31,7 @@ func (s *ship) windows(p *core.Plan, dir string) func(context.Context, []core.St
 	if p.Windows == nil {
 		return nil
 	}
-	env := calendar.Env{Dir: dir, Clock: s.Clock, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
+	env := calendar.Env{Dir: dir, Clock: s.Clock, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
 	return func(ctx context.Context, waves []core.StartWave) (core.Timetable, error) {
 		calendars := make([]core.Calendar, len(p.Windows.Freeze))
 		for i, f := range p.Windows.Freeze {

@@ -7,24 +7,25 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// fresh is how long a timetable is taken as read: calendars change while a rollout waits or bakes.
+// fresh is how long a timetable is taken as read: calendars change while a rollout waits.
 const fresh = 10 * time.Minute
 
-// A timetable is when the waves may start, as it was read at an instant.
+// A timetable is when the waves may start, as it was read at an instant for one of them.
 type timetable struct {
 	core.Timetable
+	wave int
 	read time.Time
 }
 
 // opening asks the windows whether a wave may start now. Windows that cannot be read are shut.
 func (s *session) opening(ctx context.Context, waves []core.StartWave, wave int) core.Opening {
-	if s.hours.Timetable == nil || s.Clock.Now().Sub(s.hours.read) >= fresh {
+	if h := s.hours; h.Timetable == nil || h.wave != wave || s.Clock.Now().Sub(h.read) >= fresh {
 		read, err := s.gear.Windows(ctx, waves)
 		if err != nil {
 			s.hours = timetable{}
 			return core.Opening{Unknown: true, Why: err.Error()}
 		}
-		s.hours = timetable{read, s.Clock.Now()}
+		s.hours = timetable{read, wave, s.Clock.Now()}
 	}
 	return s.hours.Opening(wave, s.Clock.Now())
 }

@@ -191,6 +191,9 @@ func (v *view) outside(target *time.Location, at time.Time) string {
 	for _, h := range v.rules.Allow {
 		hours = append(hours, h.Text)
 	}
-	zone := v.zone(0, target)
-	return fmt.Sprintf("no window, as it is %s %s and only %s is allowed", at.In(zone).Format("Mon 15:04"), zone, strings.Join(hours, ", "))
+	zone, are := v.zone(0, target), "is"
+	if len(hours) > 1 {
+		are = "are"
+	}
+	return fmt.Sprintf("no window, as it is %s %s and only %s %s allowed", at.In(zone).Format("Mon 15:04"), zone, strings.Join(hours, " and "), are)
 }
