@@ -12,11 +12,12 @@ import (
 type view struct {
 	*Table
 	from, to time.Time
-	freezes  []core.Span // those of calendars too
+	freezes  []core.Span               // those of calendars too
+	free     map[*time.Location][]span // what open has worked out, by the zone of a target
 }
 
 func (t *Table) view(from, to time.Time) (*view, error) {
-	v := &view{Table: t, from: from, to: to}
+	v := &view{Table: t, from: from, to: to, free: make(map[*time.Location][]span)}
 	for i, f := range t.rules.Freeze {
 		if f.Calendar == "" {
 			end := f.To
@@ -64,7 +65,12 @@ func (v *view) starts(together []wave) []span {
 func (v *view) open(w wave) []span {
 	open := []span{{v.from, v.to}}
 	for _, zone := range w.zones {
-		open = common(open, without(v.allowed(zone), v.frozen(zone)))
+		free, known := v.free[zone]
+		if !known {
+			free = without(v.allowed(zone), v.frozen(zone))
+			v.free[zone] = free
+		}
+		open = common(open, free)
 	}
 	return open
 }

@@ -59,29 +59,36 @@ func New(p *core.Plan, waves []core.StartWave, calendars []core.Calendar) (*Tabl
 			return nil, fmt.Errorf("windows: %w", err)
 		}
 	}
+	known := make(map[string]*time.Location)
 	for i, w := range waves {
-		if t.waves[i], err = t.wave(p, w); err != nil {
+		if t.waves[i], err = t.wave(p, w, known); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
 }
 
-func (t *Table) wave(p *core.Plan, w core.StartWave) (wave, error) {
+// wave makes one wave. known has the zones that were met before: a fleet has many targets in few of them.
+func (t *Table) wave(p *core.Plan, w core.StartWave, known map[string]*time.Location) (wave, error) {
 	out := wave{name: w.Name, bake: p.Waves[w.Rule].Bake.Min}
 	if side := max(1, p.Deploy.Parallel.Of(len(w.Targets), 1)); p.Deploy.Timeout > 0 {
 		rounds := min((len(w.Targets)+side-1)/side, int(year/p.Deploy.Timeout)+1) // more than a year is as good as never
 		out.deploy = time.Duration(rounds) * p.Deploy.Timeout
 	}
 	for _, target := range w.Targets {
-		zone := t.own
-		if target.Timezone != "" || zone == nil {
+		name := target.Timezone
+		if name == "" && t.own != nil {
+			name = t.own.String()
+		}
+		zone, met := known[name]
+		if !met {
 			var err error
-			if zone, err = time.LoadLocation(target.Timezone); err != nil {
+			if zone, err = time.LoadLocation(name); err != nil {
 				return wave{}, fmt.Errorf("target %s: %w", target.Name, err)
 			}
+			known[name] = zone
 		}
-		if !slices.ContainsFunc(out.zones, func(z *time.Location) bool { return z.String() == zone.String() }) {
+		if !slices.Contains(out.zones, zone) {
 			out.zones = append(out.zones, zone)
 		}
 	}

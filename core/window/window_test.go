@@ -365,6 +365,30 @@ func TestInstant(t *testing.T) {
 	}
 }
 
+// BenchmarkOpeningOfAFleet looks a year ahead for ten thousand targets in a thousand waves that never fit.
+func BenchmarkOpeningOfAFleet(b *testing.B) {
+	zones := []string{"Europe/Berlin", "Europe/Dublin", "Asia/Kolkata", ""}
+	w := core.Windows{MustFinish: true, Timezone: "UTC", Allow: []core.Hours{on("12345", 540, 960, "target")}}
+	p := &core.Plan{Windows: &w, Deploy: core.Deploy{Timeout: 30 * time.Minute}, Waves: []core.WaveRule{{Bake: core.Bake{Min: time.Hour}}}}
+	var waves []core.StartWave
+	for i := range 1000 {
+		sw := core.StartWave{Name: fmt.Sprint(i)}
+		for j := range 10 {
+			sw.Targets = append(sw.Targets, core.StartTarget{Target: core.Target{Name: fmt.Sprint(i, j), Timezone: zones[j%len(zones)]}})
+		}
+		waves = append(waves, sw)
+	}
+	for b.Loop() {
+		t, err := New(p, waves, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if o := t.Opening(0, time.Date(2026, 6, 8, 9, 0, 0, 0, time.UTC)); o.Open || !o.Until.IsZero() {
+			b.Fatalf("%+v", o)
+		}
+	}
+}
+
 func BenchmarkOpeningAfterAYear(b *testing.B) {
 	tab := table(b, core.Windows{Allow: []core.Hours{on("12345", 540, 960, "target")}, Freeze: []core.Freeze{{From: day("2020-01-01"), To: day("2999-01-01")}}},
 		"Europe/Berlin,America/New_York,Asia/Kolkata,Asia/Tokyo")
