@@ -45,6 +45,7 @@ func TestReadmeBlocks(t *testing.T) {
 		"sh: breakwater plan":     "TestReadmeCommands",
 		"yaml: version: 1":        "TestReadmePlan",
 		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
+		"yaml: windows:":          "TestReadmeWindows",
 		"mermaid: stateDiagram":   "for people",
 	}
 	text, err := os.ReadFile("README.md")
@@ -89,6 +90,28 @@ func TestReadmePlan(t *testing.T) {
 	code, out := call(t, newcomer(t), "plan")
 	if code != 0 || !strings.Contains(out, "3 targets in 3 waves") {
 		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// TestReadmeWindows adds the README's windows to its plan: what it says of a Friday is so.
+func TestReadmeWindows(t *testing.T) {
+	dir := newcomer(t)
+	plan := filepath.Join(dir, "breakwater.yaml")
+	text := readme(t, "yaml", "version: 1") + readme(t, "yaml", "windows:")
+	if err := os.WriteFile(plan, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out := call(t, dir, "plan", "--json", "--at", "2026-11-27T10:12:00Z")
+	const want = "Blocked: wave one-box may not start before 2026-11-30 09:00 Europe/Dublin: no window, as it is Fri 10:12 Europe/Dublin and only Mon-Thu 09:00-16:00 target is allowed."
+	if code != 0 || !strings.Contains(out, want) {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	all, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := strings.Join(strings.Fields(string(all)), " "); !strings.Contains(said, want) {
+		t.Error("the README says something else of a Friday")
 	}
 }
 

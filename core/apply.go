@@ -33,6 +33,11 @@ func (r *Rollout) Apply(e Event) error {
 		r.Lease = Lease{}
 	case EventPrechecked:
 		r.Precheck = e.Verdicts
+	case EventBlocked:
+		r.Blocked = &Block{Reason: e.Reason}
+		if e.Due != nil {
+			r.Blocked.Until = *e.Due
+		}
 	case EventDeploying:
 		r.deploying(e)
 	case EventDeployed:
@@ -95,7 +100,7 @@ func (t StartTarget) runs(previous string) string {
 }
 
 func (r *Rollout) deploying(e Event) {
-	r.State = StateDeploying
+	r.State, r.Blocked = StateDeploying, nil
 	w := &r.Waves[r.Wave]
 	w.State = WaveDeploying
 	if w.Began.IsZero() {
@@ -158,7 +163,7 @@ func (r *Rollout) halt(e Event) {
 	if r.State != StatePending {
 		w.State = WaveHalted
 	}
-	r.State, r.Cause, r.Reason = StateHalted, e.Cause, e.Reason
+	r.State, r.Cause, r.Reason, r.Blocked = StateHalted, e.Cause, e.Reason, nil
 	r.Lease = Lease{}
 }
 
@@ -204,7 +209,7 @@ func (r *Rollout) rollBack(e Event) {
 	if r.State == StateBaking {
 		r.Waves[r.Wave].Verdicts = e.Verdicts
 	}
-	r.State, r.Cause, r.Reason, r.Override = StateRollingBack, e.Cause, e.Reason, e.Override
+	r.State, r.Cause, r.Reason, r.Override, r.Blocked = StateRollingBack, e.Cause, e.Reason, e.Override, nil
 	r.Why, r.Turned = e.Reason, e.At
 	for _, name := range e.Targets {
 		p := r.index[name]
@@ -265,7 +270,7 @@ func (w *Wave) afterRollback() WaveState {
 }
 
 func (r *Rollout) end(e Event) {
-	r.State = e.State
+	r.State, r.Blocked = e.State, nil
 	if w := &r.Waves[r.Wave]; e.State == StateAborted && w.State != WavePending {
 		w.State = WaveHalted
 	}

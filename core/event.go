@@ -12,6 +12,7 @@ const (
 	EventRenewed     EventType = "renewed"      // the actor that holds the lease goes on holding it
 	EventReleased    EventType = "released"     // the actor gave the lease back
 	EventPrechecked  EventType = "prechecked"   // the checks were asked before the first wave
+	EventBlocked     EventType = "blocked"      // the wave at work may not start before an instant
 	EventDeploying   EventType = "deploying"    // intent: these targets of a wave get the new version
 	EventDeployed    EventType = "deployed"     // outcomes of some of them
 	EventBaking      EventType = "baking"       // the wave is out; its bake starts
@@ -28,7 +29,7 @@ const (
 
 // EventTypes lists every event in the order in which a rollout can first meet it.
 var EventTypes = []EventType{
-	EventStarted, EventClaimed, EventRenewed, EventReleased, EventPrechecked, EventDeploying, EventDeployed, EventBaking,
+	EventStarted, EventClaimed, EventRenewed, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed, EventBaking,
 	EventLooked, EventPassed, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
 }
 
@@ -42,7 +43,7 @@ type Event struct {
 
 	Start    *Start     `json:"start,omitempty"`    // started
 	Lease    *Lease     `json:"lease,omitempty"`    // started, claimed, renewed
-	Wave     string     `json:"wave,omitempty"`     // deploying to looked, passed, halted, reverting, reverted
+	Wave     string     `json:"wave,omitempty"`     // blocked to looked, passed, halted, reverting, reverted
 	Targets  []string   `json:"targets,omitempty"`  // deploying, rolling-back, reverting
 	Results  []Result   `json:"results,omitempty"`  // deployed, reverted
 	Verdicts []Verdict  `json:"verdicts,omitempty"` // prechecked, looked, passed, halted, rolling-back, verified
@@ -50,7 +51,7 @@ type Event struct {
 	Cause    Cause      `json:"cause,omitempty"`    // halted, rolling-back
 	Reason   string     `json:"reason,omitempty"`   // one sentence for people
 	Override *Override  `json:"override,omitempty"` // rolling-back, ended: a human asked for it
-	Due      *time.Time `json:"due,omitempty"`      // looked: the instant that the verdicts are about
+	Due      *time.Time `json:"due,omitempty"`      // looked: the instant that the verdicts are about; blocked: when it may start
 }
 
 // Start is what a rollout is: everything that a later job needs to go on with it.
@@ -109,6 +110,7 @@ const (
 	CauseInconclusive Cause = "inconclusive" // the bake reached max without an answer
 	CauseUnasked      Cause = "unasked"      // a source could not be asked
 	CausePrecheck     Cause = "precheck"     // a check failed before the first wave
+	CauseWindow       Cause = "window"       // the window of the next wave does not open within a year
 	CauseInterrupted  Cause = "interrupted"  // the job was cancelled
 	CauseOverride     Cause = "override"     // a human asked for it
 )

@@ -14,6 +14,7 @@ var moves = map[EventType][]State{
 	EventReleased: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed,
 		StateRolledBack, StateAborted, StateSucceeded},
 	EventPrechecked:  {StatePending},
+	EventBlocked:     {StatePending, StateDeploying},
 	EventDeploying:   {StatePending, StateDeploying},
 	EventDeployed:    {StateDeploying},
 	EventBaking:      {StateDeploying},
@@ -59,7 +60,7 @@ func (r *Rollout) fits(e Event) error {
 		if e.Lease == nil {
 			return errors.New("has no lease")
 		}
-	case EventDeploying, EventDeployed, EventBaking, EventPassed:
+	case EventBlocked, EventDeploying, EventDeployed, EventBaking, EventPassed:
 		if e.Wave != r.Waves[r.Wave].Name {
 			return fmt.Errorf("is about wave %q while %q is at work", e.Wave, r.Waves[r.Wave].Name)
 		}
@@ -89,6 +90,9 @@ func (r *Rollout) ordered(e Event) error {
 		if e.Type == EventDeployed && t.State != TargetDeploying || e.Type == EventReverted && t.State != TargetRollingBack {
 			return fmt.Errorf("is an outcome for target %q, which is %s", res.Target, t.State)
 		}
+	}
+	if e.Type == EventBlocked && !r.Waiting() {
+		return fmt.Errorf("holds up wave %q, which has begun", e.Wave)
 	}
 	if e.Type == EventBaking {
 		for _, t := range r.Waves[r.Wave].Targets {

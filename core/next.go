@@ -13,6 +13,7 @@ type Verb string
 // The verbs of a [Step].
 const (
 	DoPrecheck Verb = "precheck" // ask every check before the first wave
+	DoBlock    Verb = "block"    // say that Wave may not start before At; zero: it is not known when
 	DoDeploy   Verb = "deploy"   // put the version on Targets of Wave
 	DoBake     Verb = "bake"     // start the bake of Wave
 	DoLook     Verb = "look"     // ask every check what was true at At
@@ -31,15 +32,19 @@ type Step struct {
 	Do      Verb
 	Wave    int
 	Targets []string
-	At      time.Time // look and wait: the instant
+	At      time.Time // look, wait and block: the instant
 	State   State     // end: as what
 	Cause   Cause
 	Reason  string
 }
 
 // Next says what to do now. It is pure: the same plan, record, instant and evidence always give the same step. The
-// evidence is that of the bake, or of the verification, that the rollout is in; zero if nobody has looked yet.
+// evidence is that of the bake, or of the verification, that the rollout is in, zero if nobody has looked yet; and that of
+// the windows, if the wave at work has not begun.
 func Next(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
+	if step, shut := atWindow(r, seen.Window); shut {
+		return step
+	}
 	switch r.State {
 	case StatePending:
 		if p.Precheck && len(p.Checks) > 0 && r.Precheck == nil {
@@ -57,6 +62,38 @@ func Next(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 		return nextInRollback(p, r, now, seen)
 	default:
 		return Step{Do: DoNothing}
+	}
+}
+
+// atWindow holds a wave up that has not begun while its window is shut. One that has begun goes on whatever the hour: to
+// finish it is safer than to leave it half out.
+func atWindow(r *Rollout, window *Opening) (Step, bool) {
+	if window == nil || window.Open || !r.Waiting() {
+		return Step{}, false
+	}
+	step := Step{Do: DoBlock, Wave: r.Wave, At: window.Until, Reason: Shut(r.Waves[r.Wave].Name, *window)}
+	switch b := r.Blocked; {
+	case r.State == StatePending:
+	case window.Until.IsZero():
+		step.Do, step.Cause = DoHalt, CauseWindow
+		if window.Unknown {
+			step.Cause = CauseUnasked
+		}
+	case b != nil && b.Until.Equal(window.Until):
+		step.Do = DoWait
+	}
+	return step, true
+}
+
+// Shut says in words that a window holds a wave up.
+func Shut(wave string, o Opening) string {
+	switch {
+	case o.Unknown:
+		return fmt.Sprintf("Blocked: nobody knows whether wave %s may start: %s.", wave, o.Why)
+	case o.Until.IsZero():
+		return fmt.Sprintf("Blocked: wave %s may not start within a year: %s.", wave, o.Why)
+	default:
+		return fmt.Sprintf("Blocked: wave %s may not start before %s: %s.", wave, Zoned(o.Until), o.Why)
 	}
 }
 

@@ -121,6 +121,59 @@ func TestNextPrecheck(t *testing.T) {
 	}
 }
 
+// TestNextAtAWindow: a wave that has not begun is held up, whatever has begun is not.
+func TestNextAtAWindow(t *testing.T) {
+	noon := epoch.Add(time.Hour)
+	shut := core.Opening{Until: noon, Why: "lunch"}
+	never := core.Opening{Why: "lunch"}
+	unknown := core.Opening{Why: "no calendar", Unknown: true}
+	between := func(t *testing.T) *tale { return tell(t).deploy("one", "a").baking("one").passed("one") }
+	told := func(t *testing.T) *tale {
+		return between(t).then(core.Event{Type: core.EventBlocked, Wave: "two", Due: &noon})
+	}
+	half := func(t *testing.T) *tale {
+		return between(t).then(core.Event{Type: core.EventDeploying, Wave: "two", Targets: []string{"b"}})
+	}
+	untouched := func(t *testing.T) *tale {
+		return half(t).then(core.Event{Type: core.EventDeployed, Wave: "two", Results: results(core.OutcomeUntouched, "b")})
+	}
+	tests := []struct {
+		name   string
+		tale   func(t *testing.T) *tale
+		window *core.Opening
+		want   core.Verb
+		cause  core.Cause
+	}{
+		{"before the first wave, and before its precheck", tell, &shut, core.DoBlock, ""},
+		{"before the first wave, never", tell, &never, core.DoBlock, ""},
+		{"before the first wave, unknown", tell, &unknown, core.DoBlock, ""},
+		{"before the first wave, open", tell, &core.Opening{Open: true}, core.DoPrecheck, ""},
+		{"between waves", between, &shut, core.DoBlock, ""},
+		{"between waves, once it is written down", told, &shut, core.DoWait, ""},
+		{"between waves, and then for longer", told, &core.Opening{Until: noon.Add(1)}, core.DoBlock, ""},
+		{"between waves, never", between, &never, core.DoHalt, core.CauseWindow},
+		{"between waves, unknown", between, &unknown, core.DoHalt, core.CauseUnasked},
+		{"between waves, open", told, &core.Opening{Open: true}, core.DoDeploy, ""},
+		{"no windows", between, nil, core.DoDeploy, ""},
+		{"half of a wave", half, &shut, core.DoDeploy, ""},
+		{"a wave that was announced and never touched", untouched, &shut, core.DoBlock, ""},
+		{"a bake", reach[core.StateBaking], &shut, core.DoWait, ""},
+		{"a rollback", reach[core.StateRollingBack], &shut, core.DoRevert, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := tt.tale(t)
+			step := core.Next(plan(), s.r, epoch.Add(s.n), core.Evidence{Window: tt.window})
+			if step.Do != tt.want || step.Cause != tt.cause {
+				t.Errorf("next is %+v, want %s", step, tt.want)
+			}
+			if tt.window == &shut && (step.Do == core.DoBlock || tt.name == "between waves, once it is written down") && !step.At.Equal(noon) {
+				t.Errorf("%s until %s", step.Do, step.At)
+			}
+		})
+	}
+}
+
 func TestNextAfterFailedDeploys(t *testing.T) {
 	failed := func(t *testing.T) *tale {
 		return tell(t).deploy("one", "a").baking("one").passed("one").

@@ -20,6 +20,7 @@ type Plan struct {
 	FalseAlarms Ratio                 `json:"false_alarms,omitempty" jsonschema_description:"Chance that a healthy rollout is stopped by its compare checks, over all of them, all waves and all looks. Default: 1%."`
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
 	Waive       []Waiver              `json:"waive,omitempty" jsonschema_description:"Rules of lint that this plan does not follow on purpose, each with a reason and an end."`
+	Windows     *Windows              `json:"windows,omitempty" jsonschema_description:"When a wave may start. Default: always."`
 	Notify      []Secret              `json:"notify,omitempty" jsonschema_description:"Who is told when a rollout halts, rolls back or ends: https://, slack://, teams:// and other notifier URLs."`
 }
 
@@ -37,6 +38,8 @@ type Target struct {
 	Name   string            `json:"name" jsonschema_description:"Unique name of the target."`
 	Labels map[string]string `json:"labels,omitempty" jsonschema_description:"Labels that waves select and split by."`
 	Weight float64           `json:"weight,omitempty" jsonschema_description:"Its share of what is at risk, relative to the others. Default: 1."`
+
+	Timezone string `json:"timezone,omitempty" jsonschema_description:"Its time zone, for windows in the zone target: an IANA name such as Europe/Dublin. Default: the zone of the windows."`
 }
 
 // Targets says where the list of targets comes from. Exactly one field is set.

@@ -88,6 +88,19 @@ func (a Asked) Variables(at time.Time, window time.Duration) Variables {
 	return Variables{Targets: a.Targets, Wave: a.Wave, Version: a.Version, Previous: a.Previous, Window: window, At: at}
 }
 
+// A Timetable says when the waves of a rollout may start. It is pure: the same wave and instant have the same answer.
+type Timetable interface {
+	// Opening tells whether a wave, counted from 0, may start at an instant.
+	Opening(wave int, at time.Time) Opening
+}
+
+// A Calendar knows stretches of time that somebody else wrote down.
+type Calendar interface {
+	// Between returns what overlaps the time between two instants, whatever the zone of what is local; it may return
+	// more. An event that cannot be told is an error: a calendar that is not understood must not look empty.
+	Between(from, to time.Time) ([]Span, error)
+}
+
 // A Source answers queries with numbers, in a query language of its own.
 type Source interface {
 	// Fill puts the variables of a plan into a query. What it puts in is data and never query, whatever it holds.

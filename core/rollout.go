@@ -30,6 +30,7 @@ type Rollout struct {
 	Verified []Verdict // verdicts after the rollback
 	Unwell   bool      // the checks had not recovered after the rollback
 	Override *Override
+	Blocked  *Block // nil: no window is known to hold the wave at work up
 
 	halted haltedBake
 	index  map[string]place
@@ -62,6 +63,12 @@ type TargetRecord struct {
 	Took     time.Duration
 }
 
+// A Block says that the wave at work waits for its window.
+type Block struct {
+	Until  time.Time // when it may start; zero: not within a year, or nobody knows
+	Reason string    // one sentence
+}
+
 type place struct{ wave, target int }
 
 // haltedBake is what a resumed rollout needs to know of a bake that was halted.
@@ -87,6 +94,12 @@ func (r *Rollout) Target(name string) *TargetRecord {
 		return nil
 	}
 	return &r.Waves[p.wave].Targets[p.target]
+}
+
+// Waiting reports whether the wave at work has not begun: nothing was or may have been done to any of its targets.
+func (r *Rollout) Waiting() bool {
+	return (r.State == StatePending || r.State == StateDeploying) &&
+		!slices.ContainsFunc(r.Waves[r.Wave].Targets, func(t TargetRecord) bool { return t.Attempts > 0 })
 }
 
 // targets yields every target in the order of the waves.

@@ -142,6 +142,9 @@ func TestEveryEventAtEveryState(t *testing.T) {
 				if s == core.StateDeploying && typ == core.EventBaking {
 					tale.then(core.Event{Type: core.EventDeployed, Wave: "one", Results: results(core.OutcomeDone, "a")})
 				}
+				if s == core.StateDeploying && typ == core.EventBlocked {
+					tale.then(core.Event{Type: core.EventDeployed, Wave: "one", Results: results(core.OutcomeUntouched, "a")})
+				}
 				before := tale.r.Clone()
 				err := tale.try(fitting(typ, s))
 				if allowed := core.Allowed(typ, s); allowed != (err == nil) {
@@ -185,6 +188,7 @@ func TestApplyRefusesWhatDoesNotFit(t *testing.T) {
 		{"rolled back with targets left", reach[core.StateRollingBack], core.Event{Type: core.EventEnded, State: core.StateRolledBack}, "1 targets left"},
 		{"going back on what is not in scope", reach[core.StateRollingBack],
 			core.Event{Type: core.EventReverting, Wave: "two", Targets: []string{"b"}}, "not in scope"},
+		{"holding up a wave that has begun", reach[core.StateDeploying], core.Event{Type: core.EventBlocked, Wave: "one"}, "has begun"},
 		{"an unknown event", tell, core.Event{Type: "danced"}, "newer version"},
 	}
 	for _, tt := range tests {
@@ -250,6 +254,25 @@ func TestResume(t *testing.T) {
 			t.Errorf("next is %+v", step)
 		}
 	})
+}
+
+// TestNothingIsBlockedForLonger: whatever happens next, a rollout no longer waits for the window that it waited for.
+func TestNothingIsBlockedForLonger(t *testing.T) {
+	due := epoch.Add(time.Hour)
+	for name, e := range map[string]core.Event{
+		"it begins":    {Type: core.EventDeploying, Wave: "two", Targets: []string{"b"}},
+		"it halts":     {Type: core.EventHalted, Wave: "two", Cause: core.CauseInterrupted},
+		"it goes back": {Type: core.EventRollingBack, Targets: []string{"a"}, Cause: core.CauseOverride},
+		"it is ended":  {Type: core.EventEnded, State: core.StateAborted},
+	} {
+		s := tell(t).deploy("one", "a").baking("one").passed("one").then(core.Event{Type: core.EventBlocked, Wave: "two", Due: &due, Reason: "lunch"})
+		if b := s.r.Blocked; b == nil || !b.Until.Equal(due) || b.Reason != "lunch" || s.r.State != core.StateDeploying {
+			t.Fatalf("blocked: %+v", s.r)
+		}
+		if s.then(e); s.r.Blocked != nil {
+			t.Errorf("%s: it is still blocked", name)
+		}
+	}
 }
 
 func TestVersionsOfTargets(t *testing.T) {

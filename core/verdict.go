@@ -31,7 +31,8 @@ type Verdict struct {
 	Memory   json.RawMessage `json:"memory,omitempty"`   // what the check needs to go on in another process
 }
 
-// Evidence is what the looks of one bake have shown so far. The zero value is: nobody has looked.
+// Evidence is what was seen of the world: by the looks of one bake so far, and of the windows. The zero value is: nobody
+// has looked, and no window holds anything up.
 type Evidence struct {
 	First    time.Time     // no look before this instant can tell anything: the queries reach back too far
 	At       time.Time     // instant of the newest look; zero before the first
@@ -40,4 +41,6 @@ type Evidence struct {
 	Verdicts []Verdict     // one for each check, in the plan's order
 	Enough   bool          // the bake's until is met; true when the plan has none
 	Seen     string        // what until has counted so far, for people: "8,412 of 10,000"
+
+	Window *Opening // of the wave at work, if it has not begun; nil: it may start at any time
 }

@@ -309,42 +309,36 @@ func TestCompareVetoesWhatWasBrokenBefore(t *testing.T) {
 	}
 }
 
-// TestCompareJudgesTogether has eight checks that see a little each.
+// TestCompareJudgesTogether has eight checks that see the same. Each alone would need eight times the evidence of all.
 func TestCompareJudgesTogether(t *testing.T) {
 	asked := comparing()
-	alone, together := 0, 0
-	var first core.Verdict
-	for _, n := range []int{1, 8} {
-		var checks []core.Check
-		for i := range n {
-			c := ofErrors(fmt.Sprintf("errors-%d", i))
-			c.Compare.Errors = fmt.Sprintf("errors%d $targets", i)
-			checks = append(checks, c)
-		}
-		rate := func(word, target string, at time.Time) float64 {
-			if strings.HasPrefix(word, "errors") {
-				word = "errors"
-			}
-			return shop(1.5)(word, target, at)
-		}
-		l := compared(t, asked, &meter{rate: rate}, checks...)
-		for i := 1; i <= 60; i++ {
-			seen := l.Look(t.Context(), start.Add(time.Duration(i)*time.Minute)).Verdicts
-			at := slices.IndexFunc(seen, func(v core.Verdict) bool { return v.Verdict == core.Fail })
-			if at < 0 {
-				continue
-			}
-			if n == 1 {
-				alone = i
-			} else {
-				together, first = i, seen[at]
-			}
-			break
-		}
+	var checks []core.Check
+	for i := range 8 {
+		checks = append(checks, ofErrors(fmt.Sprintf("errors-%d", i)))
 	}
-	if together == 0 || alone > 0 && together > alone || !strings.Contains(first.Reason, "with what 7 other checks have seen") {
-		t.Errorf("alone at minute %d, together at minute %d: %s", alone, together, first.Reason)
+	l := compared(t, asked, &meter{rate: shop(1.5)}, checks...)
+	for i := 1; i <= 60; i++ {
+		seen := l.Look(t.Context(), start.Add(time.Duration(i)*time.Minute)).Verdicts
+		at := slices.IndexFunc(seen, func(v core.Verdict) bool { return v.Verdict == core.Fail })
+		if at < 0 {
+			continue
+		}
+		failed := 0
+		for _, v := range seen {
+			if v.Verdict == core.Fail {
+				failed++
+			}
+		}
+		if failed != 1 || !strings.Contains(seen[at].Reason, "with what 7 other checks have seen") {
+			t.Errorf("%d failed at minute %d: %s", failed, i, seen[at].Reason)
+		}
+		again := l.Look(t.Context(), start.Add(time.Duration(i+1)*time.Minute)).Verdicts
+		if again[at].Verdict != core.Fail {
+			t.Errorf("a fail is final, but now it is %s", again[at].Verdict)
+		}
+		return
 	}
+	t.Error("they never failed")
 }
 
 func TestCompareWithoutAnAnswer(t *testing.T) {

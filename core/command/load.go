@@ -109,7 +109,7 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 	if err != nil {
 		return engine.Gear{}, err
 	}
-	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker}, nil
+	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker, Windows: s.windows(p, dir)}, nil
 }
 
 // asker opens the plan's sources and checks.
@@ -125,7 +125,7 @@ func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker
 func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error) {
 	sources := make(map[string]core.Source, len(p.Sources))
 	for name, spec := range p.Sources {
-		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Shell: runner, Dir: dir, Proxy: http.ProxyFromEnvironment})
+		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Shell: s.shell(dir), Dir: dir, Proxy: http.ProxyFromEnvironment})
 		if err != nil {
 			return nil, usage{fmt.Errorf("source %s: %w", name, err)}
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/lint"
 	"github.com/breakwater-ci/breakwater/core/report"
 	"github.com/breakwater-ci/breakwater/core/schedule"
@@ -12,6 +13,7 @@ import (
 
 type planCmd struct {
 	planFlag
+	atFlag
 	Version string `help:"The version that is meant to go out, for the rules about versions."`
 	Format  string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
 	JSON    bool   `name:"json" help:"The same as --format json."`
@@ -25,11 +27,26 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	findings := s.lint(l, waves, c.Version)
-	s.annotate(findings)
-	if err := c.print(s, l, waves, findings); err != nil {
+	opens, err := s.timetable(ctx, l, waves)
+	if err != nil {
 		return err
 	}
+	rows := schedule.Outlook(l.Plan, waves, c.start(s), opens)
+	findings := s.lint(l, waves, c.Version)
+	s.annotate(findings)
+	if err := c.print(s, outlook(l.Plan, waves, rows), findings); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.EarliestStart.IsZero() {
+			return engine.Blocked{Reason: row.Waits}
+		}
+	}
+	return c.strictly(l, findings)
+}
+
+// strictly refuses a plan with errors, if it was asked to.
+func (c *planCmd) strictly(l *loaded, findings []core.Finding) error {
 	errors := 0
 	for _, f := range counted(findings) {
 		if f.Level == core.LevelError {
@@ -42,14 +59,13 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	return nil
 }
 
-func (c *planCmd) print(s *ship, l *loaded, waves []core.StartWave, findings []core.Finding) error {
+func (c *planCmd) print(s *ship, o report.Outlook, findings []core.Finding) error {
 	switch {
 	case c.Format == "sarif":
 		return report.SARIF(s.Stdout, versionText(), lint.Practices(), findings)
 	case c.Format == "codequality":
 		return report.CodeQuality(s.Stdout, findings)
 	}
-	o := outlook(l.Plan, waves, schedule.Outlook(l.Plan, waves, s.Clock.Now()))
 	o.Findings = findings
 	if c.JSON || c.Format == "json" {
 		return s.print(o)
@@ -69,7 +85,7 @@ func outlook(p *core.Plan, waves []core.StartWave, rows []schedule.Row) report.O
 			names[j] = t.Name
 		}
 		o.Waves[i] = report.OutlookWave{
-			Name: row.Wave, Targets: names, Share: row.Share, AtRisk: row.AtRisk,
+			Name: row.Wave, Targets: names, Share: row.Share, AtRisk: row.AtRisk, Waits: row.Waits,
 			BakeMin: report.Duration(row.Bake.Min), BakeMax: report.Duration(row.Bake.Max),
 			EarliestStart: row.EarliestStart, EarliestFinish: row.EarliestFinish,
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
+	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/report"
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
@@ -29,9 +30,14 @@ func (s *ship) publish(ctx context.Context, r *core.Rollout) error {
 
 // publishFailure says why there is no rollout to report on.
 func (s *ship) publishFailure(ctx context.Context, why error) error {
-	return s.forge.Publish(context.WithoutCancel(ctx), core.Published{
-		Outputs: []core.Output{{Name: "reason", Value: inShort(why)}},
-	})
+	left := core.Published{Outputs: []core.Output{{Name: "reason", Value: inShort(why)}}}
+	if blocked, ok := errors.AsType[engine.Blocked](why); ok {
+		if !blocked.Until.IsZero() {
+			left.Outputs = append(left.Outputs, core.Output{Name: "next-at", Value: blocked.Until.UTC().Format(time.RFC3339)})
+		}
+		left.Summary = report.Refusal(blocked.Reason, blocked.Until)
+	}
+	return s.forge.Publish(context.WithoutCancel(ctx), left)
 }
 
 // inShort is an error in one line: of the mistakes in a plan the first.

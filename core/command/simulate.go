@@ -15,6 +15,7 @@ import (
 
 type simulateCmd struct {
 	planFlag
+	atFlag
 	Fail   []string      `help:"A failure: wave=2, wave=NAME, target=NAME, rollback=TARGET, check=NAME or check=NAME@12m. May be repeated." placeholder:"FAILURE" sep:"none"`
 	KillAt []string      `help:"The process dies right after it wrote this event, and a later attempt goes on: deploying, baking, ... May be repeated." placeholder:"EVENT"`
 	Each   time.Duration `help:"How long one deploy takes." default:"1m"`
@@ -27,7 +28,17 @@ func (c *simulateCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	sim := engine.Simulation{Plan: l.Plan, Waves: waves, Ledger: ledger.NewMemory(), Start: s.Clock.Now().UTC().Truncate(time.Minute), Each: c.Each}
+	opens, err := s.timetable(ctx, l, waves)
+	if err != nil {
+		return err
+	}
+	sim := engine.Simulation{Plan: l.Plan, Waves: waves, Ledger: ledger.NewMemory(), Start: c.start(s).UTC().Truncate(time.Minute), Each: c.Each, Opens: opens}
+	late := ""
+	if opens != nil {
+		if o := opens.Opening(0, sim.Start); !o.Open && !o.Until.IsZero() {
+			late, sim.Start = core.Shut(waves[0].Name, o), o.Until.UTC()
+		}
+	}
 	for _, text := range c.Fail {
 		f, err := engine.ParseFault(text)
 		if err != nil {
@@ -53,6 +64,9 @@ func (c *simulateCmd) Run(ctx context.Context, s *ship) error {
 		events[0].Start.Plan = "" // it would drown the rest
 		err = s.print(map[string]any{"events": events, "attempts": attempts, "status": report.NewStatus(r, time.Time{})})
 	} else {
+		if late != "" {
+			fmt.Fprintf(s.Stdout, "  %s The simulation begins then.\n\n", late)
+		}
 		err = report.Timeline(s.Stdout, r, events, attempts)
 	}
 	if err != nil || r.State == core.StateSucceeded {

@@ -51,9 +51,12 @@ func (c *statusCmd) Run(ctx context.Context, s *ship) error {
 	return report.Text(s.Stdout, r, report.View{Plan: p, Now: s.Clock.Now(), Next: next, Color: isTerminal(s.Stdout) && s.environ["NO_COLOR"] == ""})
 }
 
-// due is when a bake can end at the earliest; zero if there is none.
+// due is when a window opens that the rollout waits for, or when a bake can end at the earliest; zero if there is neither.
 func due(p *core.Plan, r *core.Rollout) time.Time {
 	w := r.Waves[r.Wave]
+	if r.Blocked != nil {
+		return r.Blocked.Until
+	}
 	if r.State != core.StateBaking || w.Rule >= len(p.Waves) {
 		return time.Time{}
 	}

@@ -16,6 +16,7 @@ import (
 func (d *decoder) check(p *core.Plan) {
 	d.checkTargets(p.Targets.List)
 	d.checkWaves(p.Waves)
+	d.checkWindows(p)
 	d.checkBake(&p.Bake, &p.Bake)
 	if u := p.Bake.Until; u != nil {
 		d.checkQuery(p, &u.Source, &u.Query)

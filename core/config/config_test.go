@@ -159,7 +159,7 @@ func TestDesignPlan(t *testing.T) {
 	p := load(t, "design.yaml")
 	equal(t, "line", p.Line().String(), "checkout/production")
 	equal(t, "last target", p.Targets.List[2],
-		core.Target{Name: "euw1-a", Labels: map[string]string{"region": "eu-west-1"}, Weight: 2})
+		core.Target{Name: "euw1-a", Labels: map[string]string{"region": "eu-west-1"}, Weight: 2, Timezone: "Europe/Dublin"})
 	equal(t, "weight", p.Targets.List[0].Weight, 1.0)
 	equal(t, "select", p.Waves[0].Select, core.Select{Labels: map[string][]string{"tier": {"onebox"}}})
 	equal(t, "all", p.Waves[2].Select, core.Select{All: true})
@@ -177,6 +177,11 @@ func TestDesignPlan(t *testing.T) {
 	})
 	equal(t, "current", *p.Current, core.Current{
 		Run: core.Command{Script: "./current-version.sh", Shell: "sh"}, Timeout: 30 * time.Second,
+	})
+	equal(t, "windows", *p.Windows, core.Windows{
+		Allow: []core.Hours{{Days: [7]bool{1: true, 2: true, 3: true, 4: true}, From: 9 * time.Hour, To: 16 * time.Hour,
+			Zone: core.ZoneTarget, Text: "Mon-Thu 09:00-16:00 target"}},
+		Freeze: []core.Freeze{{From: day(2026, 12, 18), To: day(2027, 1, 4), Why: "holidays"}}, MustFinish: true, Timezone: "UTC",
 	})
 	equal(t, "url", p.Sources["prom"].Options.(*prometheus).URL.Reveal(), "https://prom.example.com")
 	equal(t, "react", p.Checks[0].React,
@@ -227,6 +232,10 @@ func TestPlaces(t *testing.T) {
 	}
 	equal(t, "given", places.Given(&p.Deploy.Timeout), true)
 	equal(t, "not given", places.Given(&p.Checks[0].Timeout), false)
+}
+
+func day(y, m, d int) core.Moment {
+	return core.Moment{At: time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC), Local: true, Day: true}
 }
 
 func TestDefaults(t *testing.T) {
@@ -304,13 +313,13 @@ func TestTargets(t *testing.T) {
 		equal(t, name, got, want)
 	}
 	for text, message := range map[string]string{
-		"":                                "targets:1:1: there is nothing here",
-		"[]":                              "targets:1:1: an empty list does not fit here",
-		"{a: b}":                          "targets:1:1: a mapping does not fit here",
-		"could not connect":               "targets:1:1: the text",
-		`[{"name":"a"},{"name":"a"}]`:     "targets:1:23: there are two targets \"a\"",
-		`[{"name":"a b"}]`:                "targets:1:10: the text \"a b\" is not right for name",
-		`[{"name":"a","timezone":"UTC"}]`: "does not have \"timezone\" yet",
+		"":                                  "targets:1:1: there is nothing here",
+		"[]":                                "targets:1:1: an empty list does not fit here",
+		"{a: b}":                            "targets:1:1: a mapping does not fit here",
+		"could not connect":                 "targets:1:1: the text",
+		`[{"name":"a"},{"name":"a"}]`:       "targets:1:23: there are two targets \"a\"",
+		`[{"name":"a b"}]`:                  "targets:1:10: the text \"a b\" is not right for name",
+		`[{"name":"a","timezone":"utc+1"}]`: "targets:1:25: the text \"utc+1\" is not right for timezone",
 	} {
 		if _, err := Targets("targets", []byte(text)); err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%q: %v, want %q", text, err, message)

@@ -115,6 +115,12 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value) {
 	case *core.Breaches:
 		d.breaches(n, p)
 		return
+	case *core.Hours:
+		d.hours(n, p)
+		return
+	case *core.Moment:
+		d.moment(n, p)
+		return
 	case *core.Select:
 		d.selection(n, p)
 		return

@@ -26,6 +26,10 @@ func (d *decoder) fillDefaults(p *core.Plan) {
 		absent(d, &p.Current.Timeout, 30*time.Second)
 	}
 
+	if p.Windows != nil {
+		absent(d, &p.Windows.Timezone, "UTC")
+	}
+
 	absent(d, &p.Bake.Min, 30*time.Minute)
 	absent(d, &p.Bake.Wait, "inline")
 	d.fillBake(&p.Bake, &p.Bake)

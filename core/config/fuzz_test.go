@@ -2,9 +2,13 @@ package config
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
+
+	"github.com/breakwater-ci/breakwater/core"
 )
 
 // FuzzLoad: nothing panics, every mistake has a place within the file, and an accepted plan has only valid names and
@@ -48,6 +52,33 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("accepted, but not as JSON: %v", err)
 		} else if err := schema.Validate(value); err != nil {
 			t.Errorf("accepted, but not by the schema: %v", err)
+		}
+	})
+}
+
+// FuzzHours: nothing panics, what is refused is told, and accepted hours are some hours of some day in a zone that
+// exists, in a text that the schema accepts.
+func FuzzHours(f *testing.F) {
+	for _, text := range []string{"Mon-Thu 09:00-16:00 target", "Fri-Mon,Wed 22:00-02:00", "daily 00:00-24:00 Asia/Kolkata", "Mon-Mon 1:00-2:00", "daily 10:00-10:00"} {
+		f.Add(text)
+	}
+	form := regexp.MustCompile(hoursForm)
+	f.Fuzz(func(t *testing.T, text string) {
+		h, wrong := parseHours(text)
+		if wrong != nil {
+			if wrong.message == "" || wrong.want == "" {
+				t.Fatalf("refused without a word: %+v", wrong)
+			}
+			return
+		}
+		if h.Days == [7]bool{} || h.From < 0 || h.From >= 24*time.Hour || h.To < 0 || h.To > 24*time.Hour || h.From == h.To {
+			t.Errorf("%q is %+v", text, h)
+		}
+		if h.Zone != "" && h.Zone != core.ZoneTarget && !validZone(h.Zone) {
+			t.Errorf("%q has the zone %q", text, h.Zone)
+		}
+		if h.Text != text || !form.MatchString(text) {
+			t.Errorf("%q is accepted, but not by the schema", text)
 		}
 	})
 }

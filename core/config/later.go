@@ -14,15 +14,11 @@ import (
 
 // later lists what the plan is going to have and this version does not: a key, or "key: value".
 var later = map[reflect.Type][]string{
-	reflect.TypeFor[core.Plan]():     {"windows", "requires", "on_newer", "policy", "emergency"},
-	reflect.TypeFor[core.Target]():   {"timezone"},
-	reflect.TypeFor[core.Deploy]():   laterDrivers,
-	reflect.TypeFor[core.Rollback](): append([]string{"rehearse"}, laterDrivers...),
-	reflect.TypeFor[core.Bake]():     {"wait: park"},
-	reflect.TypeFor[core.SourceSpec](): {
-		"type: cloudwatch", "type: datadog",
-		"type: graphite", "type: newrelic",
-	},
+	reflect.TypeFor[core.Plan]():       {"requires", "on_newer", "policy", "emergency"},
+	reflect.TypeFor[core.Deploy]():     laterDrivers,
+	reflect.TypeFor[core.Rollback]():   append([]string{"rehearse"}, laterDrivers...),
+	reflect.TypeFor[core.Bake]():       {"wait: park"},
+	reflect.TypeFor[core.SourceSpec](): {"type: cloudwatch"},
 }
 
 var laterDrivers = []string{"aws-codedeploy", "github-workflow", "gitlab-pipeline"}

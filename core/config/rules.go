@@ -64,6 +64,11 @@ var rules = map[spot]rule{
 	at[core.BurnWindow]("short"):   someTime,
 	at[core.BurnWindow]("burn"):    aboveZero,
 	at[core.AlarmNames]("names"):   {want: "at least one name", ok: hasElement, schema: setMinItems},
+	at[core.Target]("timezone"):    zoneRule,
+	at[core.Windows]("allow"):      {want: "at least one stretch of hours; without allow every hour is one", ok: hasElement, schema: setMinItems},
+	at[core.Windows]("freeze"):     {want: "at least one freeze, or leave the key out", ok: hasElement, schema: setMinItems},
+	at[core.Windows]("timezone"):   homeRule,
+	at[core.Freeze]("calendar"):    calendarRule,
 }
 
 // Names end up in git refs, paths, job names and log lines: what any of those forbids, no name has.
@@ -104,6 +109,23 @@ var (
 		want:   "a label of letters, digits and underscore, not beginning with a digit, at most 100 long",
 		ok:     func(v reflect.Value) bool { return len(v.String()) <= longestName && isLabel.MatchString(v.String()) },
 		schema: func(s *jsonschema.Schema) { s.Pattern, s.MaxLength = labelForm, new(uint64(longestName)) },
+	}
+	zoneRule = rule{
+		want: wantZone,
+		ok:   func(v reflect.Value) bool { return v.String() != core.ZoneTarget && validZone(v.String()) },
+		schema: func(s *jsonschema.Schema) {
+			s.Pattern, s.Not = "^"+zoneForm+"$", &jsonschema.Schema{Const: core.ZoneTarget}
+		},
+	}
+	homeRule = rule{
+		want:   wantZone + ", or target for each target's own",
+		ok:     func(v reflect.Value) bool { return v.String() == core.ZoneTarget || validZone(v.String()) },
+		schema: func(s *jsonschema.Schema) { s.Pattern = "^" + zoneForm + "$" },
+	}
+	calendarRule = rule{
+		want:   "an iCalendar file in the working folder such as freezes.ics, an https URL, or ${NAME} of one",
+		ok:     func(v reflect.Value) bool { return validCalendar(v.String()) },
+		schema: func(s *jsonschema.Schema) { s.Pattern, s.Not = calendarForm, &jsonschema.Schema{Pattern: upwardsForm} },
 	}
 	aboveZero = rule{
 		want:   "a number above 0",

@@ -32,6 +32,11 @@ func Schema(c Catalog) ([]byte, error) {
 	compare.DependentRequired = map[string][]string{"errors": {"total"}, "total": {"errors"}, "quantile": {"histogram"}}
 	exclusive(g.defs["Deploy"], g.drivers()...)
 	atMostOne(g.defs["Rollback"], g.drivers()...)
+	dated, listed := required("from"), required("calendar")
+	dated.Required, dated.Not = append(dated.Required, "to"), required("calendar")
+	listed.Not = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{required("from"), required("to")}}
+	g.defs["Freeze"].OneOf = []*jsonschema.Schema{dated, listed}
+	g.defs["Windows"].AnyOf = []*jsonschema.Schema{required("allow"), required("freeze")}
 	g.defs["Threshold"].AnyOf = []*jsonschema.Schema{required("max"), required("min")}
 
 	plan.Version = jsonschema.Version
@@ -96,6 +101,10 @@ func (g *generator) form(t reflect.Type) *jsonschema.Schema {
 		return exactlyOne(&jsonschema.Schema{Enum: []any{core.ControlPending, core.ControlBefore}}, g.object(controlForm{}))
 	case reflect.TypeFor[core.Breaches]():
 		return pattern(breachesForm)
+	case reflect.TypeFor[core.Hours]():
+		return pattern(hoursForm)
+	case reflect.TypeFor[core.Moment]():
+		return pattern(momentForm)
 	case reflect.TypeFor[core.Secret]():
 		return text()
 	case reflect.TypeFor[core.Amount]():

@@ -47,6 +47,9 @@ var onlyLoader = map[string]string{
 	"version-float":     "to JSON, 1.0 is 1",
 	"waive-calendar":    "a pattern knows no calendar",
 	"yaml-tags":         "tags are gone once YAML is a value",
+
+	"windows-freeze-loader": "a schema knows no calendar and cannot compare two places",
+	"windows-hours-loader":  "a schema knows no days and no time zones, only how they are written",
 }
 
 const (

@@ -12,7 +12,10 @@ import (
 )
 
 // Blocked says that the line cannot be worked on now.
-type Blocked struct{ Reason string }
+type Blocked struct {
+	Reason string
+	Until  time.Time // when it can; zero: that is not known
+}
 
 func (b Blocked) Error() string { return b.Reason }
 
@@ -83,6 +86,10 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 		return nil, err
 	}
 	remember(waves, last, previous)
+	s := e.session(&core.Rollout{Line: e.Line, Seq: last.Seq}, gear)
+	if err := s.admit(ctx, waves); err != nil {
+		return nil, err
+	}
 	now := e.Clock.Now()
 	number := last.Start.Number + 1
 	ev := core.Event{
@@ -92,7 +99,6 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 		Start: &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
 			Waves: waves, By: e.Actor},
 	}
-	s := e.session(&core.Rollout{Line: e.Line, Seq: last.Seq}, gear)
 	return s, s.commit(ctx, []core.Event{ev})
 }
 

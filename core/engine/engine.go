@@ -45,6 +45,10 @@ type Gear struct {
 	Deploy   core.Driver
 	Rollback core.Driver
 	Checks   core.Asker
+
+	// Windows reads when the waves may start, calendars included, as it is now. Nil: at any time. That is also how an
+	// emergency passes the windows of a plan; to write down that it did is its own affair.
+	Windows func(context.Context, []core.StartWave) (core.Timetable, error)
 }
 
 // A Request asks for one version to go out.
@@ -112,8 +116,9 @@ func (e *Engine) Abort(ctx context.Context, reason string) (*core.Rollout, error
 type session struct {
 	*Engine
 	*journal
-	gear Gear
-	bake lookout
+	gear  Gear
+	bake  lookout
+	hours timetable
 }
 
 // run takes one step after the other until the rollout rests.
@@ -126,7 +131,11 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 		if err := s.prepare(ctx); err != nil {
 			return s.r, err
 		}
-		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), s.bake.seen)
+		seen := s.bake.seen
+		if seen.Window = s.window(ctx); ctx.Err() != nil {
+			continue
+		}
+		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), seen)
 		if step.Do == core.DoNothing {
 			return s.r, nil
 		}
@@ -143,6 +152,8 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 	switch step.Do {
 	case core.DoPrecheck:
 		return s.precheck(ctx)
+	case core.DoBlock:
+		return s.block(ctx, step)
 	case core.DoDeploy:
 		return s.deploy(ctx, step)
 	case core.DoBake:
@@ -176,9 +187,13 @@ func (s *session) interrupted(ctx context.Context) error {
 	if s.r.State == core.StateRollingBack {
 		return s.write(ctx, core.Event{Type: core.EventReleased})
 	}
+	reason := fmt.Sprintf("The job was cancelled while the rollout was %s.", s.r.State)
+	if s.r.Blocked != nil {
+		reason = "The job was cancelled while the rollout waited. " + s.r.Blocked.Reason
+	}
 	return s.write(ctx, core.Event{
 		Type: core.EventHalted, Wave: s.r.Waves[s.r.Wave].Name, Cause: core.CauseInterrupted, Verdicts: s.bake.seen.Verdicts,
-		Reason: fmt.Sprintf("The job was cancelled while the rollout was %s.", s.r.State),
+		Reason: reason,
 	})
 }
 

@@ -106,6 +106,7 @@ type scene struct {
 	answers *answers
 	actor   core.Actor
 	dead    bool // what is known of other holders
+	windows func(context.Context, []core.StartWave) (core.Timetable, error)
 }
 
 func newScene() *scene {
@@ -132,7 +133,7 @@ func (s *scene) engine() *engine.Engine {
 	return &engine.Engine{
 		Line: s.plan.Line(), Ledger: s.book, Clock: realClock{}, Actor: s.actor, Observer: silent{},
 		Equip: func(string, string) (engine.Gear, error) {
-			return engine.Gear{Plan: s.plan, Deploy: s.deploys, Rollback: s.deploys, Checks: s.answers}, nil
+			return engine.Gear{Plan: s.plan, Deploy: s.deploys, Rollback: s.deploys, Checks: s.answers, Windows: s.windows}, nil
 		},
 		Dead: func(core.Actor) bool { return s.dead }, Lease: 10 * time.Minute, LastWords: 2 * time.Second,
 	}

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,8 +77,16 @@ func story(t *testing.T, seed uint64) core.State {
 		case err == nil && r.State.Resting() && w.faults == 0 && w.rnd.IntN(4) == 0:
 			w.checkEnd(r)
 			return r.State
-		case errors.As(err, &blocked): // by a rival that died with the lease: it runs out
+		case errors.As(err, &blocked) && strings.Contains(blocked.Reason, "within a year"):
+			w.checkNever(0)
+			return "never"
+		case err == nil && r.Cause == core.CauseWindow:
+			w.checkNever(r.Wave)
+			w.checkEnd(r)
+			return r.State
+		case errors.As(err, &blocked): // by a window, or by a rival that died with the lease: it runs out
 			_ = w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute))
+			_ = w.clock.Wait(context.Background(), blocked.Until)
 			continue
 		case err == nil, errors.Is(err, errFault), errors.Is(err, errDead), errors.As(err, &lost), errors.Is(err, context.Canceled):
 			continue // someone runs it again
@@ -127,6 +136,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 			w.runs[target.Name] = "v1"
 		}
 		w.waves = append(w.waves, sw)
+	}
+	if rnd.IntN(3) > 0 {
+		w.addWindows()
 	}
 	return w
 }
@@ -184,7 +196,7 @@ func (p *process) run() (*core.Rollout, error) {
 		Line: p.plan.Line(), Ledger: p, Clock: p, Actor: p.id, Observer: p, Lease: 10 * time.Minute, LastWords: time.Second,
 		Dead: func(core.Actor) bool { return false },
 		Equip: func(string, string) (engine.Gear, error) {
-			return engine.Gear{Plan: p.plan, Deploy: p, Rollback: p, Checks: p}, nil
+			return engine.Gear{Plan: p.plan, Deploy: p, Rollback: p, Checks: p, Windows: p.windows()}, nil
 		},
 	}
 	r, err := e.Run(p.ctx, engine.Request{Version: "v2", Previous: "v1",
@@ -295,7 +307,14 @@ func (p *process) checkEvents(events []core.Event) {
 		before := p.told
 		wave := slices.IndexFunc(before.Waves, func(w core.Wave) bool { return w.Name == e.Wave })
 		switch e.Type {
+		case core.EventBlocked:
+			if e.Due != nil && !p.mayStart(wave, *e.Due) {
+				p.t.Errorf("wave %s is said to open at %s, when it is shut", e.Wave, e.Due)
+			}
 		case core.EventDeploying:
+			if !begun(before.Waves[wave]) && !p.mayStart(wave, e.At) {
+				p.t.Errorf("wave %s starts at %s while its window is shut", e.Wave, e.At)
+			}
 			for _, w := range before.Waves[:wave] {
 				if w.State != core.WavePassed {
 					p.t.Errorf("wave %s starts while %s is %s", e.Wave, w.Name, w.State)

@@ -18,9 +18,10 @@ import (
 type Simulation struct {
 	Plan   *core.Plan
 	Waves  []core.StartWave
-	Ledger core.Ledger   // empty, and in memory
-	Start  time.Time     // what the virtual clock shows at first
-	Each   time.Duration // how long one deploy takes
+	Ledger core.Ledger    // empty, and in memory
+	Opens  core.Timetable // when the waves may start; nil: at any time
+	Start  time.Time      // what the virtual clock shows at first
+	Each   time.Duration  // how long one deploy takes
 	Faults []Fault
 	KillAt []core.EventType // the process dies right after it wrote the next such event, and a later attempt goes on
 	Checks core.Asker       // who answers the checks; nil: they pass, but for those that are told to fail
@@ -64,7 +65,7 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 			Line: s.Plan.Line(), Ledger: life, Clock: life, Observer: unseen{},
 			Actor: core.Actor{ID: fmt.Sprintf("simulated-%d", attempt), Name: "simulation", Run: "simulated", Attempt: attempt},
 			Equip: func(string, string) (Gear, error) {
-				return Gear{Plan: s.Plan, Deploy: life, Rollback: life, Checks: s.asker(world)}, nil
+				return Gear{Plan: s.Plan, Deploy: life, Rollback: life, Checks: s.asker(world), Windows: s.windows()}, nil
 			},
 			Dead: func(core.Actor) bool { return false }, Lease: time.Hour, LastWords: time.Second,
 		}
@@ -83,6 +84,13 @@ func (s *Simulation) asker(world core.Asker) core.Asker {
 		return s.Checks
 	}
 	return world
+}
+
+func (s *Simulation) windows() func(context.Context, []core.StartWave) (core.Timetable, error) {
+	if s.Opens == nil {
+		return nil
+	}
+	return func(context.Context, []core.StartWave) (core.Timetable, error) { return s.Opens, nil }
 }
 
 // known refuses failures of things that the plan does not have.

@@ -42,7 +42,7 @@ func TestHostileText(t *testing.T) {
 	if err := Text(&text, hostileRollout(t), View{Now: began}); err != nil {
 		t.Fatal(err)
 	}
-	if err := PlanText(&text, Outlook{Line: hostile, Waves: []OutlookWave{{Name: hostile, Targets: []string{hostile}}}}); err != nil {
+	if err := PlanText(&text, Outlook{Line: hostile, Waves: []OutlookWave{{Name: hostile, Targets: []string{hostile}, Waits: hostile}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := printable(text.String()); err != nil {

@@ -15,8 +15,13 @@ func instant(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05")
 }
 
-// minute writes a time for people, in UTC, where seconds do not matter.
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") }
+// minute writes a time for people, in UTC, where seconds do not matter; "-" if it is zero.
+func minute(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
 
 // lasting writes a duration for people, in its two largest units: 45s, 12m 30s, 4h, 2d 3h.
 func lasting(d time.Duration) string {

@@ -45,7 +45,7 @@ func pastTable(rollouts []PastRollout) *table {
 			{text: fmt.Sprint(r.Number)}, {text: line(r.Version, 20)}, {line(string(r.State), 20), statePaint(string(r.State))},
 			{text: minute(r.Started)}, {text: took}, {text: fmt.Sprintf("%d/%d", r.Passed, r.Waves)},
 		}
-		for _, why := range wrap(why(r), columns/2) {
+		for _, why := range wrap(ended(r), columns/2) {
 			t.rows = append(t.rows, append(row, cell{text: why}))
 			row = make([]cell, len(row))
 		}
@@ -53,8 +53,8 @@ func pastTable(rollouts []PastRollout) *table {
 	return t
 }
 
-// why says why a rollout is in its state. What a human did is part of it.
-func why(r PastRollout) string {
+// ended says why a rollout is in its state. What a human did is part of it.
+func ended(r PastRollout) string {
 	reason := line(r.Reason, 240)
 	if reason == "" {
 		reason = r.State.Meaning()

@@ -21,12 +21,14 @@ type Outlook struct {
 type OutlookWave struct {
 	Name           string    `json:"name"`
 	Targets        []string  `json:"targets"`
-	Share          float64   `json:"share"`    // of all weight, in this wave; 0 to 1
-	AtRisk         float64   `json:"at_risk"`  // of all weight, on the new version once the wave is deployed; 0 to 1
-	BakeMin        Duration  `json:"bake_min"` // shortest
-	BakeMax        Duration  `json:"bake_max"` // longest
-	EarliestStart  time.Time `json:"earliest_start"`
-	EarliestFinish time.Time `json:"earliest_finish"`
+	Share          float64   `json:"share"`                   // of all weight, in this wave; 0 to 1
+	AtRisk         float64   `json:"at_risk"`                 // of all weight, on the new version once the wave is deployed; 0 to 1
+	BakeMin        Duration  `json:"bake_min"`                // shortest
+	BakeMax        Duration  `json:"bake_max"`                // longest
+	EarliestStart  time.Time `json:"earliest_start,omitzero"` // none: its window does not open within a year
+	EarliestFinish time.Time `json:"earliest_finish,omitzero"`
+
+	Waits string `json:"waits,omitempty"` // why it waits for its window at first
 }
 
 // Duration is a duration that is written as in a plan: 1h30m0s.
@@ -40,6 +42,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 func PlanText(w io.Writer, o Outlook) error {
 	p := &page{w: w}
 	targets := 0
+	var waits []string
 	t := &table{
 		heads: []string{"WAVE", "TARGETS", "SHARE", "AT RISK", "BAKE", "EARLIEST START", "EARLIEST FINISH"},
 		right: []bool{false, true, true, true, true, false, false},
@@ -53,10 +56,19 @@ func PlanText(w io.Writer, o Outlook) error {
 		t.rows = append(t.rows, []cell{{text: line(wave.Name, 32)}, {text: fmt.Sprint(len(wave.Targets))},
 			{text: percent(wave.Share)}, {text: percent(wave.AtRisk)}, {text: bake},
 			{text: minute(wave.EarliestStart)}, {text: minute(wave.EarliestFinish)}})
+		if wave.Waits != "" {
+			waits = append(waits, wave.Waits)
+		}
 	}
 	p.print("%s: %s in %s\n\n", line(o.Line, 60), plural(targets, "target"), plural(len(o.Waves), "wave"))
 	p.table(t)
-	if n := len(o.Waves); n > 0 {
+	if len(waits) > 0 {
+		p.print("\n")
+	}
+	for _, w := range waits {
+		p.paragraph("  ", line(w, 600))
+	}
+	if n := len(o.Waves); n > 0 && !o.Waves[n-1].EarliestFinish.IsZero() {
 		first, last := o.Waves[0], o.Waves[n-1]
 		p.print("\n  Earliest finish: %s UTC, %s after the start. Times are UTC; deploys are not counted.\n",
 			minute(last.EarliestFinish), lasting(last.EarliestFinish.Sub(first.EarliestStart)))

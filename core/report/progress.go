@@ -65,6 +65,8 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 		p.Say("RESUMED. %s", line(e.Reason, 400))
 	case core.EventPrechecked:
 		p.Say("%-14s  asked before the first wave: %s", "precheck", p.verdicts(e.Verdicts))
+	case core.EventBlocked:
+		p.Say("%s  %s", wave, line(e.Reason, 400))
 	case core.EventDeploying:
 		p.began = e.At
 		p.Say("%s  deploying %s to %s: %s", wave, line(r.Start.Version, 40), plural(len(e.Targets), "target"), few(e.Targets))

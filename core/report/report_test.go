@@ -111,6 +111,11 @@ func (s *story) pass(wave string) {
 	s.tell(31*time.Minute, core.Event{Type: core.EventPassed, Wave: wave, Verdicts: s.verdicts(core.Pass)})
 }
 
+func (s *story) blocked(wave string) {
+	s.tell(time.Second, core.Event{Type: core.EventBlocked, Wave: wave, Due: new(time.Date(2027, 1, 5, 9, 0, 0, 0, time.UTC)),
+		Reason: "Blocked: wave " + wave + " may not start before 2027-01-05 09:00 UTC: a freeze (holidays), until 2027-01-05 00:00 UTC."})
+}
+
 // verdicts are those of three checks, the first of which answers with kind.
 func (s *story) verdicts(kind core.VerdictKind) []core.Verdict {
 	value, reason := 0.0007, "0.07% is below max 0.5%."
@@ -138,6 +143,19 @@ var stories = map[string]func(*testing.T) *story{
 		s.deploy("first-region", region)
 		s.bake("first-region")
 		s.tell(time.Minute, core.Event{Type: core.EventLooked, Wave: "first-region", Verdicts: s.verdicts(core.Pass), Due: new(s.at.Add(time.Minute))})
+		return s
+	},
+	"blocked": func(t *testing.T) *story { // before anything was touched
+		s := begin(t)
+		s.blocked("one-box")
+		return s
+	},
+	"waiting": func(t *testing.T) *story {
+		s := begin(t)
+		s.deploy("one-box", onebox)
+		s.bake("one-box")
+		s.pass("one-box")
+		s.blocked("first-region")
 		return s
 	},
 	"halted-deploy": func(t *testing.T) *story {
@@ -233,6 +251,35 @@ func TestReports(t *testing.T) {
 	}
 }
 
+func TestRefusal(t *testing.T) {
+	hostile := "a freeze (<script>|`x`), until"
+	got := Refusal(hostile, time.Date(2027, 1, 5, 9, 0, 0, 0, time.UTC))
+	if strings.Contains(got, "<script>") || !strings.Contains(got, "- Re-run this job at 2027-01-05 09:00:00 UTC or later.\n") {
+		t.Error(got)
+	}
+	if got := Refusal("busy", time.Time{}); got != "## Blocked\n\n**Why:** busy\n" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestPlanTextWithWindows(t *testing.T) {
+	o := Outlook{Line: "checkout/production", Waves: []OutlookWave{
+		{Name: "one-box", Targets: onebox, Share: 0.2, AtRisk: 0.2, BakeMin: Duration(time.Hour), EarliestStart: began, EarliestFinish: began.Add(time.Hour),
+			Waits: "Blocked: wave one-box may not start before 2026-11-23 09:00 UTC: a freeze (holidays), until 2026-11-23 00:00 UTC."},
+		{Name: "rest", Targets: rest, Share: 0.8, AtRisk: 1, BakeMin: Duration(time.Hour), Waits: "Blocked: wave rest may not start within a year: a freeze (for good), until 3000-01-01 00:00 UTC."},
+	}}
+	var text bytes.Buffer
+	if err := PlanText(&text, o); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "plan-windows.txt", text.String())
+	js, err := json.MarshalIndent(o, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "plan-windows.json", string(js)+"\n")
+}
+
 func TestTextColor(t *testing.T) {
 	s := failing(t)
 	var plain, color bytes.Buffer
@@ -281,9 +328,9 @@ func TestEmptyStatusHasNoNull(t *testing.T) {
 func TestPlanText(t *testing.T) {
 	at := func(d time.Duration) time.Time { return began.Add(d) }
 	o := Outlook{Line: "checkout/production", Waves: []OutlookWave{
-		{"one-box", onebox, 0.0002, 0.0002, Duration(time.Hour), Duration(4 * time.Hour), at(0), at(time.Hour)},
-		{"first-region", region, 0.2, 0.2002, Duration(30 * time.Minute), Duration(2 * time.Hour), at(time.Hour), at(90 * time.Minute)},
-		{"rest-1", rest, 0.7998, 1, Duration(30 * time.Minute), 0, at(90 * time.Minute), at(2 * time.Hour)},
+		{"one-box", onebox, 0.0002, 0.0002, Duration(time.Hour), Duration(4 * time.Hour), at(0), at(time.Hour), ""},
+		{"first-region", region, 0.2, 0.2002, Duration(30 * time.Minute), Duration(2 * time.Hour), at(time.Hour), at(90 * time.Minute), ""},
+		{"rest-1", rest, 0.7998, 1, Duration(30 * time.Minute), 0, at(90 * time.Minute), at(2 * time.Hour), ""},
 	}, Findings: []core.Finding{}}
 	var text bytes.Buffer
 	if err := PlanText(&text, o); err != nil {

@@ -61,16 +61,17 @@ func NewVerdicts(verdicts []core.Verdict) []VerdictStatus {
 	return all
 }
 
-// NewStatus returns the status of a rollout. next is when something is due; the zero time says that nothing is.
+// NewStatus returns the status of a rollout. next is when something is due; the zero time says that nothing is but, in a
+// rollout that waits for a window, its opening.
 func NewStatus(r *core.Rollout, next time.Time) Status {
 	s := Status{
 		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
-		State: r.State, Reason: r.Reason, Override: r.Override, Waves: make([]WaveStatus, 0, len(r.Waves)),
+		State: r.State, Reason: why(r), Override: r.Override, Waves: make([]WaveStatus, 0, len(r.Waves)),
 	}
 	if w := atWork(r); w != nil {
 		s.Wave = w.Name
 	}
-	if !next.IsZero() {
+	if next = due(r, next); !next.IsZero() {
 		s.NextAt = new(next.UTC())
 	}
 	for i := range r.Waves {

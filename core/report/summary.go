@@ -17,14 +17,14 @@ const mostWaves = 50
 func Summary(r *core.Rollout, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s %s: %s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20))
-	fmt.Fprintf(&b, "**Why:** %s\n\n", cmp.Or(markdown(r.Reason, 1000), r.State.Meaning()))
+	fmt.Fprintf(&b, "**Why:** %s\n\n", cmp.Or(markdown(why(r), 1000), r.State.Meaning()))
 	if said := override(r.Override, func(s string) string { return markdown(s, 500) }); said != "" {
 		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
 	}
 	fmt.Fprintf(&b, "Rollout %s, previous version %s, started %s UTC.\n\n", markdown(r.ID, 80),
 		markdown(previous(r), 80), instant(r.Began))
 	b.WriteString("**What to do next**\n\n")
-	for _, sentence := range advice(r, time.Time{}, func(s string) string { return markdown(s, 80) }) {
+	for _, sentence := range advice(r, due(r, time.Time{}), func(s string) string { return markdown(s, 80) }) {
 		fmt.Fprintf(&b, "- %s\n", sentence)
 	}
 	waveSummary(&b, r, now)
@@ -35,6 +35,15 @@ func Summary(r *core.Rollout, now time.Time) string {
 	b.WriteString("\n### Timeline\n\n")
 	b.WriteString(gantt(r, now))
 	return b.String()
+}
+
+// Refusal is the Markdown of a job that was not let in. until is when it may come again; zero: that is not known.
+func Refusal(reason string, until time.Time) string {
+	text := fmt.Sprintf("## Blocked\n\n**Why:** %s\n", markdown(reason, 1000))
+	if !until.IsZero() {
+		text += fmt.Sprintf("\n**What to do next**\n\n- Re-run this job at %s UTC or later.\n", instant(until))
+	}
+	return text
 }
 
 func waveSummary(b *strings.Builder, r *core.Rollout, now time.Time) {

@@ -33,7 +33,7 @@ func Text(w io.Writer, r *core.Rollout, v View) error {
 	}
 	failureText(p, r)
 	p.title("What to do next")
-	for _, sentence := range advice(r, v.Next, func(s string) string { return line(s, 60) }) {
+	for _, sentence := range advice(r, due(r, v.Next), func(s string) string { return line(s, 60) }) {
 		p.paragraph("  ", sentence)
 	}
 	return p.err
@@ -44,9 +44,12 @@ func headline(p *page, r *core.Rollout, now time.Time) {
 	if r.Start.Previous != "" {
 		version = line(r.Start.Previous, 40) + " -> " + version
 	}
-	p.print("%s  %s  %s\n", bold.on(line(r.Line.String(), 60), p.color), version,
-		statePaint(string(r.State)).on(strings.ToUpper(line(string(r.State), 20)), p.color))
-	p.paragraph("  ", cmp.Or(line(r.Reason, 600), r.State.Meaning()))
+	state := strings.ToUpper(line(string(r.State), 20))
+	if r.Blocked != nil {
+		state += ", BLOCKED"
+	}
+	p.print("%s  %s  %s\n", bold.on(line(r.Line.String(), 60), p.color), version, statePaint(string(r.State)).on(state, p.color))
+	p.paragraph("  ", cmp.Or(line(why(r), 600), r.State.Meaning()))
 	if said := override(r.Override, func(s string) string { return line(s, 300) }); said != "" {
 		p.paragraph("  ", "Override: "+said)
 	}

@@ -200,6 +200,13 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		return []string{fmt.Sprintf("The line is free. %d of %s may run version %s: they stay as they are.",
 			n, plural(of, "target"), safe(r.Start.Version))}
 	}
+	if r.State == core.StatePending && r.Blocked != nil {
+		does := "Run the same command, or re-run the CI job, once its window is open"
+		if !next.IsZero() {
+			does += ": at " + instant(next) + " UTC or later"
+		}
+		return []string{does + ".", `To free the line for another version: breakwater abort --reason "..."`}
+	}
 	if next.IsZero() {
 		return []string{"Nothing while its job runs. If the job is gone, run the same command, or re-run the CI job: " +
 			"it goes on where it stopped."}

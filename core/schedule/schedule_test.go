@@ -207,6 +207,46 @@ func TestWavesRefusesTargets(t *testing.T) {
 	}
 }
 
+// lunch is shut for an hour, to each wave; from the second on for good if never is set.
+type lunch struct {
+	from  time.Time
+	never bool
+}
+
+func (l lunch) Opening(wave int, at time.Time) core.Opening {
+	switch {
+	case l.never && wave > 0:
+		return core.Opening{Why: "closed"}
+	case !at.Before(l.from) && at.Before(l.from.Add(time.Hour)):
+		return core.Opening{Until: l.from.Add(time.Hour), Why: "lunch"}
+	}
+	return core.Opening{Open: true}
+}
+
+func TestOutlookWithWindows(t *testing.T) {
+	start := time.Date(2026, 6, 8, 11, 0, 0, 0, time.UTC)
+	bake := core.Bake{Min: time.Hour}
+	p := &core.Plan{Waves: []core.WaveRule{{Name: "a", Bake: bake}, {Name: "b", Bake: bake}, {Name: "c", Bake: bake}}}
+	var waves []core.StartWave
+	for i, w := range p.Waves {
+		waves = append(waves, core.StartWave{Name: w.Name, Rule: i, Targets: []core.StartTarget{{Target: core.Target{Name: w.Name}}}})
+	}
+	rows := Outlook(p, waves, start, lunch{from: start.Add(time.Hour)})
+	for i, hours := range []time.Duration{0, 2, 3} {
+		if got := rows[i].EarliestStart.Sub(start); got != hours*time.Hour || (rows[i].Waits != "") != (i == 1) {
+			t.Errorf("wave %d starts after %s: %q", i, got, rows[i].Waits)
+		}
+	}
+	if want := "Blocked: wave b may not start before 2026-06-08 13:00 UTC: lunch."; rows[1].Waits != want {
+		t.Errorf("%q, want %q", rows[1].Waits, want)
+	}
+	rows = Outlook(p, waves, start, lunch{never: true})
+	if rows[0].EarliestFinish.IsZero() || !rows[1].EarliestStart.IsZero() || !rows[2].EarliestFinish.IsZero() ||
+		rows[1].Waits != "Blocked: wave b may not start within a year: closed." || rows[2].Waits != "" {
+		t.Errorf("a window that never opens: %+v", rows)
+	}
+}
+
 func TestOutlook(t *testing.T) {
 	targets := parse("box tier=onebox; a; b; c")
 	targets[3].Weight = 2
@@ -219,7 +259,7 @@ func TestOutlook(t *testing.T) {
 	}
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	var got []string
-	for _, r := range Outlook(p, waves, start) {
+	for _, r := range Outlook(p, waves, start, nil) {
 		got = append(got, fmt.Sprintf("%s %d %.0f%% %.0f%% %s %s-%s", r.Wave, r.Targets, r.Share*100, r.AtRisk*100,
 			r.Bake.Max, r.EarliestStart.Format("15:04"), r.EarliestFinish.Format("15:04")))
 	}
