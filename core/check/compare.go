@@ -76,7 +76,7 @@ func newCompare(c core.Check, from source, scope core.Asked, b budget) *compare 
 		q.control = arm{scope.Targets, []time.Duration{(lag + q.step - 1).Truncate(q.step)}}
 	}
 	q.options = judge.Options{
-		Name: c.Name, FalseAlarms: b.alpha / float64(b.tests), Quantile: q.spec.Quantile, Direction: judge.Direction(q.spec.Direction),
+		Name: c.Name, FalseAlarms: b.alpha / float64(b.tests), Quantile: q.spec.Quantile, Direction: q.spec.Direction,
 	}
 	q.setMargin()
 	q.kept.At = scope.Since

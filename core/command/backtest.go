@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,9 +23,26 @@ type backtestCmd struct {
 	Until   time.Time     `help:"Where to stop, in RFC 3339. Default: now." format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME"`
 	Quiet   int           `help:"How many deployments of nothing to spread over the time." default:"20" placeholder:"N"`
 	At      []time.Time   `help:"Deploy nothing at this instant too, in RFC 3339: say, of a known bad release. May be repeated." format:"2006-01-02T15:04:05Z07:00" placeholder:"TIME"`
-	Rise    ratio         `help:"The regression that comparisons should see." default:"50%" placeholder:"PERCENT"`
+	Rise    rise          `help:"The regression that comparisons should see." default:"50%" placeholder:"PERCENT"`
 	Longest time.Duration `help:"How long they may look for it." default:"4h"`
 	JSON    bool          `name:"json" help:"Print JSON."`
+}
+
+// A rise is a change of any size: 50%, 200% or 0.5.
+type rise float64
+
+// UnmarshalText reads a rise.
+func (r *rise) UnmarshalText(text []byte) error {
+	digits, isPercent := strings.CutSuffix(strings.TrimSpace(string(text)), "%")
+	x, err := strconv.ParseFloat(digits, 64)
+	if isPercent {
+		x /= 100
+	}
+	if err != nil || !(x > 0 && x <= 1000) {
+		return fmt.Errorf("%q is no rise; write 50%% or 0.5", text)
+	}
+	*r = rise(x)
+	return nil
 }
 
 // Run asks the plan's checks about the past. It touches no target and writes nothing down.

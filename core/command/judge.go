@@ -143,7 +143,7 @@ func (c *judgeCmd) judgeCase(root *os.Root, in judgeCase) (packed, error) {
 // judge reads a file and judges it.
 func (c *judgeCmd) judge(r io.Reader, in judgeCase) (judge.Decision, error) {
 	o := judge.Options{
-		FalseAlarms: float64(c.FalseAlarms), Quantile: float64(c.Quantile), Direction: judge.Direction(c.Direction),
+		FalseAlarms: float64(c.FalseAlarms), Quantile: float64(c.Quantile), Direction: core.Direction(c.Direction),
 		Margin: c.Margin.option(), Floor: c.Floor.option(),
 	}
 	if in.DeployRow < 0 {

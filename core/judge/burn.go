@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -187,19 +186,7 @@ func (b *Burn) verdict(kind core.VerdictKind, l BurnLook, i int, wording string)
 		E:      rate, Most: rate, Needed: w.Burn,
 	}
 	what := fmt.Sprintf("%s burn the error budget of %s%% %s times as fast as it lasts over %s and %s times over %s, where %s is too fast, %s of %s",
-		upper(b.Options.Name), strconv.FormatFloat(100*b.Objective, 'f', -1, 64), number(rate), span(w.Long),
-		number(b.rate(s.ShortBad, s.Short)), span(w.Short), number(w.Burn), count(s.LongBad), count(s.Long))
+		upper(b.Options.Name), strconv.FormatFloat(100*b.Objective, 'f', -1, 64), number(rate), core.Brief(w.Long),
+		number(b.rate(s.ShortBad, s.Short)), core.Brief(w.Short), number(w.Burn), count(s.LongBad), count(s.Long))
 	return Verdict{Verdict: kind, Reason: fmt.Sprintf(wording, what), Evidence: e}
-}
-
-// span writes a duration without zeros: 1h, not 1h0m0s.
-func span(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -51,7 +51,7 @@ type CountState struct {
 // NewCounts starts a test. The default margin is 2%, the default floor 0.05 points.
 func NewCounts(o Options) *Counts {
 	c := &Counts{Options: o.defaults("errors", 0.02)}
-	for _, d := range c.Options.Direction.directions() {
+	for _, d := range oneSided(c.Options.Direction) {
 		c.State.Sides = append(c.State.Sides, newSide(d))
 	}
 	return c

@@ -121,7 +121,7 @@ func (g *Gauge) sumUp() {
 		values = append(values, p.Control, p.Candidate)
 	}
 	s.Floor = max(gaugeZero*median(values), smallest)
-	for _, d := range g.Options.Direction.directions() {
+	for _, d := range oneSided(g.Options.Direction) {
 		var before arms
 		for _, p := range s.Past {
 			control, candidate := g.logs(p.Control, p.Candidate)

@@ -70,7 +70,7 @@ func NewHistogram(o Options, edges []float64) *Histogram {
 		o.slower, o.Margin = o.Margin, 0
 	}
 	h := &Histogram{Options: o.defaults("requests", 0.02), Edges: edges}
-	for _, d := range h.Options.Direction.directions() {
+	for _, d := range oneSided(h.Options.Direction) {
 		for range len(edges) - 1 {
 			h.State.Sides = append(h.State.Sides, newSide(d))
 		}

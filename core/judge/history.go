@@ -166,7 +166,7 @@ func (h *History) sumUp() {
 		slices.Sort(values)
 		s.Floor = max(s.Floor, historyZero*values[len(values)/100])
 	}
-	ways := h.Options.Direction.directions()
+	ways := oneSided(h.Options.Direction)
 	alpha := h.Options.FalseAlarms / float64(len(ways))
 	for _, d := range ways {
 		best, often := yard{Direction: d}, math.Inf(1)

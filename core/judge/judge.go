@@ -25,13 +25,13 @@ import (
 )
 
 // Direction says which change is a regression.
-type Direction string
+type Direction = core.Direction
 
 // The directions.
 const (
-	Increase Direction = "increase" // more is worse; the default
-	Decrease Direction = "decrease" // less is worse
-	Either   Direction = "either"   // any change is
+	Increase = core.Increase // more is worse; the default
+	Decrease = core.Decrease // less is worse
+	Either   = core.Either   // any change is
 )
 
 // Options are what a user may say about a test. The zero value of each field is its default.
@@ -90,8 +90,8 @@ func (o Options) defaults(name string, margin float64) Options {
 
 func (o Options) tolerated() tolerance { return tolerance{1 + o.Margin, o.rise} }
 
-// directions are the one-sided questions that a direction asks.
-func (d Direction) directions() []Direction {
+// oneSided are the one-sided questions that a direction asks.
+func oneSided(d Direction) []Direction {
 	if d == Either {
 		return []Direction{Increase, Decrease}
 	}

@@ -140,3 +140,17 @@ func TestCheckFillsBeforeItChecks(t *testing.T) {
 		t.Error("a regex is compared with =")
 	}
 }
+
+// TestSpans: what a kind says of its sources is what they say of themselves.
+func TestSpans(t *testing.T) {
+	for name, source := range map[string]core.Source{
+		"command": new(command), "datadog": new(datadog), "dynatrace": new(dynatrace), "elasticsearch": new(elasticsearch),
+		"graphite": new(graphite), "http": new(httpJSON), "influxdb": new(influxdb), "newrelic": new(newrelic),
+		"prometheus": new(prometheus), "scrape": new(scrape),
+	} {
+		s, ok := source.(interface{ Spans() bool })
+		if spans := ok && s.Spans(); spans != Kinds[name].Spans {
+			t.Errorf("%s: its sources say %t", name, spans)
+		}
+	}
+}

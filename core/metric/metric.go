@@ -20,7 +20,8 @@
 //
 // Every source also has a method Close() error, which ends what the source keeps open. One that answers queries has
 // Window() time.Duration, the shortest $window that makes sense for them: where it samples, four times the distance between
-// two samples. A command and an http have none: how often their numbers change is not known. One that asks for the window itself, whatever its query says, has Spans() bool that returns true.
+// two samples. A command and an http have none: how often their numbers change is not known. One that
+// asks for the window itself, whatever its query says, has Spans() bool that returns true.
 package metric
 
 import (
@@ -63,15 +64,15 @@ func (k Kind) CheckQuery(query string) error {
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
 	"alertmanager":  {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
-	"command":       {Options: new(CommandOptions), fill: fillCommand, Open: opener(newCommand)},
-	"datadog":       {Options: new(DatadogOptions), fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
-	"dynatrace":     {Options: new(DynatraceOptions), fill: selector.Fill, Open: opener(newDynatrace)},
-	"elasticsearch": {Options: new(ElasticsearchOptions), fill: fillLucene, Open: opener(newElasticsearch)},
+	"command":       {Options: new(CommandOptions), Spans: true, fill: fillCommand, Open: opener(newCommand)},
+	"datadog":       {Options: new(DatadogOptions), Spans: true, fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
+	"dynatrace":     {Options: new(DynatraceOptions), Spans: true, fill: selector.Fill, Open: opener(newDynatrace)},
+	"elasticsearch": {Options: new(ElasticsearchOptions), Spans: true, fill: fillLucene, Open: opener(newElasticsearch)},
 	"grafana":       {Options: new(GrafanaOptions), Alarms: true, Open: opener(newGrafana)},
-	"graphite":      {Options: new(GraphiteOptions), fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
+	"graphite":      {Options: new(GraphiteOptions), Spans: true, fill: graphiteQL("").Fill, check: checkGraphite, Open: opener(newGraphite)},
 	"http":          {Options: new(HTTPOptions), fill: form{join: ","}.fill, check: checkBelow, Open: opener(newHTTP)},
 	"influxdb":      {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
-	"newrelic":      {Options: new(NewrelicOptions), fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
+	"newrelic":      {Options: new(NewrelicOptions), Spans: true, fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
 	"prometheus":    {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
 	"scrape":        {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
