@@ -118,16 +118,36 @@ func (h *Histogram) used() []*Side {
 	var used []*Side
 	for i := range h.State.Sides {
 		s := &h.State.Sides[i]
-		t := s.Old
-		if h.State.Before == 0 {
-			t = s.New
-		}
-		share := (t.CandidateBad + t.ControlBad) / (t.Candidate + t.Control)
-		if share >= sharpestEdge && share <= bluntestEdge {
+		if share := h.share(s); share >= sharpestEdge && share <= bluntestEdge {
 			used = append(used, s)
 		}
 	}
 	return used
+}
+
+// share is which share of both arms' requests exceeded the edge of a side: before the deploy, if there were looks then.
+func (h *Histogram) share(s *Side) float64 {
+	t := s.Old
+	if h.State.Before == 0 {
+		t = s.New
+	}
+	return (t.CandidateBad + t.ControlBad) / (t.Candidate + t.Control)
+}
+
+// guarded are those of the sides that are judged for which a pass must answer. One who asks about a quantile does not ask
+// about edges far beyond it: so few requests exceed them that a pass would wait for a multiple of the traffic. They still
+// count against the release.
+func (h *Histogram) guarded(used []*Side) []*Side {
+	var guarded []*Side
+	for _, s := range used {
+		if h.Options.Quantile == 0 || h.share(s) >= (1-h.Options.Quantile)/2 {
+			guarded = append(guarded, s)
+		}
+	}
+	if len(guarded) == 0 {
+		return used
+	}
+	return guarded
 }
 
 // edge is which edge a side judges.
@@ -153,7 +173,7 @@ func (h *Histogram) verdict() Verdict {
 		w := worst(used)
 		*e = w.evidence()
 		e.Edge = h.Edges[h.edge(w)]
-		e.showSafety(used, h.Options.Floor)
+		e.showSafety(h.guarded(used), h.Options.Floor)
 	}
 	e.E, e.Latency = average(used, (*Side).harm), h.latency()
 	e.Looks, e.Before, e.Unusable = s.Looks, s.Before, s.Unusable

@@ -66,3 +66,38 @@ func TestMarginOfLatency(t *testing.T) {
 		}
 	}
 }
+
+// A pass answers for the quantile that was asked for: the traffic that shows nothing of the far tail is enough. What the
+// far tail shows still fails.
+func TestAPassAnswersForItsQuantile(t *testing.T) {
+	passes := func(quantile float64) int {
+		rows, edges := slowed(1)
+		for i := range rows {
+			for j := range edges {
+				rows[i].Look.Control[j] /= 30 // 100 requests a look
+				rows[i].Look.Candidate[j] /= 30
+			}
+		}
+		test := NewHistogram(Options{Quantile: quantile}, edges)
+		for i, r := range rows {
+			if i < beforeLooks {
+				test.Before(r.Look)
+			} else if v := test.Look(r.Look); v.Verdict == core.Pass {
+				return i - beforeLooks
+			}
+		}
+		return len(rows)
+	}
+	if median, tail := passes(0.5), passes(0.999); median >= tail {
+		t.Errorf("the median passes after %d looks, the far tail after %d", median, tail)
+	}
+	rows, edges := slowed(1)
+	for i := beforeLooks; i < len(rows); i++ { // a fiftieth hangs
+		for j := range len(edges) - 1 {
+			rows[i].Look.Candidate[j] *= 0.98
+		}
+	}
+	if d := Replay(NewHistogram(Options{Quantile: 0.5}, edges), rows, beforeLooks); d.Verdict.Verdict != core.Fail {
+		t.Errorf("%s: %s", d.Verdict.Verdict, d.Reason)
+	}
+}

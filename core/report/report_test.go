@@ -424,3 +424,16 @@ func printable(s string) error {
 	}
 	return nil
 }
+
+// TestRatio: a comparison shows how the arms compare; what has no such evidence shows nothing.
+func TestRatio(t *testing.T) {
+	for evidence, want := range map[string]string{
+		`{"ratio":2.7331,"interval":[1.9,3.81234]}`: ", 2.73 times the control (1.9 to 3.81)",
+		`{"ratio":5,"interval":[1.2,1.7e308]}`:      ", 5 times the control (at least 1.2)",
+		`{"looks":3}`:                               "", ``: "", `no JSON`: "",
+	} {
+		if got := ratio(core.Verdict{Evidence: json.RawMessage(evidence)}); got != want {
+			t.Errorf("%s: %q, want %q", evidence, got, want)
+		}
+	}
+}

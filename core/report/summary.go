@@ -2,7 +2,9 @@ package report
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -88,12 +90,28 @@ func verdictSummary(b *strings.Builder, a asking) {
 		if v.Query != "" {
 			query = "<code>" + markdown(v.Query, 600) + "</code>"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(v.Check, 60), kind, number(v.Value), markdown(v.Reason, 400),
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(v.Check, 60), kind, number(v.Value)+ratio(v), markdown(v.Reason, 400),
 			query, cmp.Or(markdown(v.Window, 60), "-"), instant(v.At))
 	}
 	if more := len(a.verdicts) - mostVerdicts; more > 0 {
 		fmt.Fprintf(b, "\nAnd %s more.\n", plural(more, "check"))
 	}
+}
+
+// ratio says how a comparison's arms compare, with the interval of that at 95%; empty where the evidence has none.
+func ratio(v core.Verdict) string {
+	var seen struct {
+		Ratio    float64    `json:"ratio"`
+		Interval [2]float64 `json:"interval"`
+	}
+	if json.Unmarshal(v.Evidence, &seen) != nil || seen.Ratio == 0 || seen.Interval[1] == 0 {
+		return ""
+	}
+	short := func(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) }
+	if seen.Interval[1] > 1e6 { // no bound
+		return fmt.Sprintf(", %s times the control (at least %s)", short(seen.Ratio), short(seen.Interval[0]))
+	}
+	return fmt.Sprintf(", %s times the control (%s to %s)", short(seen.Ratio), short(seen.Interval[0]), short(seen.Interval[1]))
 }
 
 func failureSummary(b *strings.Builder, r *core.Rollout) {
