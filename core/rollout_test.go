@@ -230,7 +230,7 @@ func TestResume(t *testing.T) {
 		t.Run("a bake halted by "+string(cause), func(t *testing.T) {
 			s := tell(t).deploy("one", "a").baking("one").
 				then(core.Event{Type: core.EventLooked, Wave: "one"}).
-				then(core.Event{Type: core.EventHalted, Wave: "one", Cause: cause}).
+				then(core.Event{Type: core.EventHalted, Wave: "one", Cause: cause, Verdicts: []core.Verdict{{Check: "errors"}}}).
 				then(resumed)
 			want := time.Duration(0)
 			if keeps {
@@ -238,6 +238,13 @@ func TestResume(t *testing.T) {
 			}
 			if served := epoch.Add(s.n).Sub(s.r.Waves[0].Since); served != want {
 				t.Errorf("the resumed bake has served %s, want %s", served, want)
+			}
+			bakes, known := 2, 0 // begun afresh
+			if keeps {
+				bakes, known = 1, 1
+			}
+			if s.r.Bakes != bakes || len(s.r.Waves[0].Verdicts) != known {
+				t.Errorf("it is bake %d with %d verdicts, want %d and %d", s.r.Bakes, len(s.r.Waves[0].Verdicts), bakes, known)
 			}
 		})
 	}
