@@ -124,7 +124,7 @@ func putGraphite(v term, in place, dots string) (string, error) {
 		return texts[0], nil
 	}
 	if !graphiteBegin.MatchString(in.inside) || !graphiteEnd.MatchString(in.after) {
-		return "", fmt.Errorf(`%s is a regex, and Graphite finds it anywhere in a name; write ^%s$ or \.%s\.`, v.name, v.name, v.name)
+		return "", fmt.Errorf(`%s is a regex, and Graphite finds it anywhere in a name; write ^%s$, or \.%s\. with a dot on both sides`, v.name, v.name, v.name)
 	}
 	return alternation(texts), nil
 }
