@@ -158,7 +158,9 @@ func (r *Rollout) halt(e Event) {
 	r.halted = haltedBake{from: r.State}
 	if r.State == StateBaking {
 		r.halted.served = e.At.Sub(w.Since)
-		w.Verdicts = e.Verdicts
+		if len(e.Verdicts) > 0 { // none: nobody had looked since the job took it over
+			w.Verdicts = e.Verdicts
+		}
 	}
 	if r.State != StatePending {
 		w.State = WaveHalted

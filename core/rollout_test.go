@@ -1,6 +1,7 @@
 package core_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -248,6 +249,15 @@ func TestResume(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a bake that is cancelled before anybody looked again forgets nothing", func(t *testing.T) {
+		cancelled := core.Event{Type: core.EventHalted, Wave: "one", Cause: core.CauseInterrupted}
+		first := cancelled
+		first.Verdicts = []core.Verdict{{Check: "errors", Memory: json.RawMessage(`{"at":"x"}`)}}
+		s := tell(t).deploy("one", "a").baking("one").then(first).then(resumed).then(cancelled).then(resumed)
+		if known := s.r.Waves[0].Verdicts; len(known) != 1 || len(known[0].Memory) == 0 {
+			t.Errorf("it knows %+v", known)
+		}
+	})
 	t.Run("a precheck is asked again", func(t *testing.T) {
 		s := tell(t).then(core.Event{Type: core.EventPrechecked, Verdicts: []core.Verdict{{Check: "errors", Verdict: core.Fail}}}).
 			then(core.Event{Type: core.EventHalted, Wave: "one", Cause: core.CausePrecheck}).then(resumed)
