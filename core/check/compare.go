@@ -192,13 +192,9 @@ func (c *compare) begin(ctx context.Context) error {
 		t.before(control[i], candidate[i])
 	}
 	c.trial = t
-	c.kept.Broken, _ = broken(t)
-	return nil
-}
-
-func broken(t trial) (string, bool) {
 	past, options := t.past()
-	return past.Broken(options)
+	c.kept.Broken, _ = past.Broken(options) // no reason: it was not
+	return nil
 }
 
 // beginWithOwnPast compares a level with the past of its own series where there is enough of that: it promises more than

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/check"
 )
 
 // A meter is a source that knows what targets served: a query is a word, then $targets. It answers with Poisson counts
@@ -546,4 +548,49 @@ func TestBurnRate(t *testing.T) {
 	if v := compared(t, asked, dead, check).Look(t.Context(), start).Verdicts[0]; v.Verdict != core.Error {
 		t.Errorf("%s: %s", v.Verdict, v.Reason)
 	}
+}
+
+// TestWorse doubles the requests beyond each edge, for the wave and after its beginning only.
+func TestWorse(t *testing.T) {
+	spec, wave := ofBuckets().Compare, comparing().Targets
+	slow := check.Worse(fixed{new(meter), map[string]float64{"0.1": 700, "0.5": 990, "+Inf": 1000}}, *spec, wave, 2, began)
+	ask := func(targets []core.Target, at time.Time) map[string]float64 {
+		text, err := slow.Fill(spec.Histogram, core.Variables{Targets: targets})
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples, err := slow.Query(t.Context(), core.Query{Text: text, At: at})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := make(map[string]float64)
+		for _, s := range samples {
+			all[s.Labels["le"]] = s.Value
+		}
+		return all
+	}
+	as := map[string]float64{"0.1": 700, "0.5": 990, "+Inf": 1000}
+	if got := ask(wave, start); got["0.1"] != 400 || got["0.5"] != 980 || got["+Inf"] != 1000 {
+		t.Errorf("the wave: %v", got)
+	}
+	if got := ask(wave, began); !maps.Equal(got, as) {
+		t.Errorf("the wave before it began: %v", got)
+	}
+	if got := ask(comparing().Control, start); !maps.Equal(got, as) {
+		t.Errorf("the control: %v", got)
+	}
+}
+
+// A fixed source has buckets that never change.
+type fixed struct {
+	*meter
+	buckets map[string]float64
+}
+
+func (f fixed) Query(context.Context, core.Query) ([]core.Sample, error) {
+	var samples []core.Sample
+	for le, n := range f.buckets {
+		samples = append(samples, core.Sample{Labels: map[string]string{"le": le}, Value: n})
+	}
+	return samples, nil
 }

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core/backtest"
 	"github.com/breakwater-ci/breakwater/core/check"
 	"github.com/breakwater-ci/breakwater/core/ledger"
+	"github.com/breakwater-ci/breakwater/core/metric"
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
@@ -119,9 +119,7 @@ func askable(p *core.Plan) (*core.Plan, []string) {
 	asks := *p
 	asks.Checks = nil
 	var left []string
-	forgetful := func(source string) bool {
-		return p.Sources[source].Type == "scrape" || p.Sources[source].Type == "command"
-	}
+	forgetful := func(source string) bool { return metric.Forgets(p.Sources[source]) }
 	for _, c := range p.Checks {
 		source := ""
 		switch {
@@ -183,7 +181,7 @@ func (s *ship) pastRollouts(ctx context.Context, asked string, l *loaded, from, 
 		return nil, nil
 	}
 	var all []*core.Rollout
-	var one *core.Rollout
+	one := &core.Rollout{Line: l.Line()} // which says what is wrong with an event before the first start
 	for e, err := range historian.History(ctx, l.Line()) {
 		if err != nil {
 			return nil, fmt.Errorf("the past rollouts of %s cannot be read: %w", l.Line(), err)
@@ -191,9 +189,6 @@ func (s *ship) pastRollouts(ctx context.Context, asked string, l *loaded, from, 
 		if e.Type == core.EventStarted {
 			one = &core.Rollout{Line: l.Line()}
 			all = append(all, one)
-		}
-		if one == nil {
-			return nil, errors.New("the ledger begins in the middle of a rollout")
 		}
 		if err := one.Apply(e); err != nil {
 			return nil, err

@@ -1,10 +1,8 @@
 package command
 
 import (
-	"cmp"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/lint"
@@ -34,7 +32,7 @@ func memories(p *core.Plan) map[string]lint.Memory {
 	all := make(map[string]lint.Memory)
 	for name, spec := range p.Sources {
 		if o, ok := spec.Options.(*metric.ScrapeOptions); ok {
-			all[name] = lint.Memory{Keeps: cmp.Or(o.Retention, 6*time.Hour), Fields: []any{&o.Retention, o}}
+			all[name] = lint.Memory{Keeps: o.Keeps(), Fields: []any{&o.Retention, o}}
 		}
 	}
 	return all

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package command_test
 
 import (
@@ -26,7 +28,7 @@ var prometheus = flag.String("prometheus", "", "a Prometheus binary, with its pr
 // which five times as many requests fail on one of them, and asks a plan's checks about that.
 func TestPrometheusBacktest(t *testing.T) {
 	if *prometheus == "" {
-		t.Skip("needs -prometheus")
+		t.Fatal("name the server with -prometheus")
 	}
 	until := time.Now().Add(-5 * time.Minute).Truncate(time.Minute)
 	trouble := until.Add(-20 * time.Hour)

@@ -57,7 +57,7 @@ func TestAShutWindowLeavesTheLineFree(t *testing.T) {
 		if len(s.events(t)) != 0 || len(s.deploys.acts) != 0 {
 			t.Error("something was written or touched")
 		}
-		time.Sleep(3 * time.Hour)
+		pass(t, 3*time.Hour)
 		if r, err := s.run(t.Context(), "v3"); err != nil || r.State != core.StateSucceeded {
 			t.Errorf("a newer version, when the window opens: %v", err)
 		}
@@ -123,7 +123,7 @@ func TestNothingUnderWayIsHeldUp(t *testing.T) {
 			if r, err := s.run(ctx, "v2"); err != nil || r.State != core.StateHalted {
 				t.Fatalf("%+v, %v", r, err)
 			}
-			time.Sleep(time.Hour)
+			pass(t, time.Hour)
 			s.actor = core.Actor{ID: "second", Run: "7", Attempt: 2}
 			r, err := s.run(t.Context(), "v2")
 			if err != nil || r.State != core.StateSucceeded || r.Waves[0].Out.Sub(midnight) > 2*time.Hour {
@@ -183,7 +183,7 @@ func TestAPendingRolloutRestsWhileItsWindowIsShut(t *testing.T) {
 		s.closes(time.Minute, 5*time.Hour)
 		s.answers.ask = func(asked core.Asked, at time.Time) core.VerdictKind {
 			if asked.Wave == "" {
-				time.Sleep(2 * time.Minute)
+				pass(t, 2*time.Minute)
 			}
 			return core.Pass
 		}
@@ -200,7 +200,7 @@ func TestAPendingRolloutRestsWhileItsWindowIsShut(t *testing.T) {
 		if len(s.deploys.acts) > 0 {
 			t.Error("something was touched")
 		}
-		time.Sleep(5 * time.Hour)
+		pass(t, 5*time.Hour)
 		if r, err := s.run(t.Context(), "v2"); err != nil || r.State != core.StateSucceeded || r.Blocked != nil {
 			t.Errorf("%+v, %v", r, err)
 		}
@@ -228,4 +228,12 @@ func TestACancelledWaitHalts(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
+}
+
+// pass lets virtual time pass.
+func pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	if err := (realClock{}).Wait(t.Context(), time.Now().Add(d)); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -154,3 +154,17 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
+
+// TestForgets: what can only tell about now is not asked about the past.
+func TestForgets(t *testing.T) {
+	for want, all := range map[bool][]any{
+		true:  {new(ScrapeOptions), new(CommandOptions), new(HTTPOptions)},
+		false: {new(PrometheusOptions), new(DatadogOptions), &CommandOptions{Past: true}, &HTTPOptions{Past: true}},
+	} {
+		for _, options := range all {
+			if got := Forgets(core.SourceSpec{Options: options}); got != want {
+				t.Errorf("%+v: %t", options, got)
+			}
+		}
+	}
+}

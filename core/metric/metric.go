@@ -77,6 +77,20 @@ var Kinds = map[string]Kind{
 	"scrape":        {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
+// Forgets reports whether a source that a plan describes can only tell what is now, or what it saw itself.
+func Forgets(spec core.SourceSpec) bool {
+	switch o := spec.Options.(type) {
+	case *ScrapeOptions:
+		return true
+	case *CommandOptions:
+		return !o.Past
+	case *HTTPOptions:
+		return !o.Past
+	default:
+		return false
+	}
+}
+
 // Env is what a source needs from the process that it runs in.
 type Env struct {
 	Clock core.Clock

@@ -33,6 +33,9 @@ type ScrapeOptions struct {
 	TLS       *TLS                   `json:"tls,omitempty" jsonschema_description:"Whom to trust, and our own certificate."`
 }
 
+// Keeps is how far back a query can reach.
+func (o *ScrapeOptions) Keeps() time.Duration { return orDefault(o.Retention, 6*time.Hour) }
+
 // ScrapeTargets says where the targets show their metrics.
 type ScrapeTargets struct {
 	URL core.Secret `json:"url" jsonschema_description:"Address of a target's metrics; {{target}} is its name, {{labels.NAME}} one of its labels."`
@@ -89,7 +92,7 @@ type scraped struct {
 func newScrape(o *ScrapeOptions, env Env) (core.Source, error) {
 	interval := orDefault(o.Interval, 5*time.Second)
 	timeout := orDefault(o.Timeout, interval)
-	retention := orDefault(o.Retention, 6*time.Hour)
+	retention := o.Keeps()
 	if interval < 0 || timeout < 0 || timeout > interval || retention < 4*interval {
 		return nil, errors.New("interval must be above zero, timeout at most interval, retention at least four intervals")
 	}
