@@ -199,37 +199,40 @@ type Forge interface {
 	Publish(ctx context.Context, r Published) error
 }
 
-// A Job is what the CI system says of the process.
-type Job struct {
-	Actor  Actor
-	Commit string // default version
-	Ledger string // default ledger URL
+// A StatusKeeper is a Forge that keeps statuses on commits. A protected branch can require them.
+type StatusKeeper interface {
+	// Statuses returns the newest status of each name on a commit. What the forge calls a check counts as one.
+	Statuses(ctx context.Context, commit string) ([]Status, error)
+	// SetStatus puts a status on a commit, in place of the one of the same name.
+	SetStatus(ctx context.Context, commit string, s Status) error
 }
 
-// A Log writes to a job's log in the forge's own forms.
-type Log interface {
-	// Group prints text under a title, folded away where the log can fold.
-	Group(title, text string)
-	// Annotate points at a place in a file; line and column count from 1, 0 is unknown.
-	Annotate(a Annotation)
-	// Mask keeps a secret out of everything that is logged from now on.
-	Mask(secret string)
+// A Proposer is a Forge that knows which changes want to enter a branch.
+type Proposer interface {
+	// Proposals returns the open ones.
+	Proposals(ctx context.Context, branch string) ([]Proposal, error)
 }
 
-// An Annotation is a message about a place in a file.
-type Annotation struct {
-	Error        bool // else a warning
-	Title        string
-	Message      string
-	File         string
-	Line, Column int
+// A Restarter is a Forge that can run a job again.
+type Restarter interface {
+	// Restart starts the next attempt of the CI run that an actor named.
+	Restart(ctx context.Context, run Actor) error
 }
 
-// Published is what a job leaves behind.
-type Published struct {
-	Outputs []Output
-	Summary string // Markdown, safe to show
+// A Coroner is a Forge that can tell whether a CI run is over.
+type Coroner interface {
+	// Gone reports that nothing of the attempt that an actor ran in is at work any more.
+	Gone(ctx context.Context, a Actor) (bool, error)
 }
 
-// An Output is one named value for later jobs.
-type Output struct{ Name, Value string }
+// A Witness is a Forge that shows what happens while it happens: on the commit, in a list of deployments.
+type Witness interface {
+	// Witness returns who is to be told. Close waits until everything was shown, or the forge gave up.
+	Witness(p *Plan) WitnessObserver
+}
+
+// A WitnessObserver is an Observer that must be closed.
+type WitnessObserver interface {
+	Observer
+	Close() error
+}

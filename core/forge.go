@@ -1,0 +1,60 @@
+package core
+
+// A Job is what the CI system says of the process.
+type Job struct {
+	Actor  Actor
+	Commit string // default version
+	Ledger string // default ledger URL
+}
+
+// A Log writes to a job's log in the forge's own forms.
+type Log interface {
+	// Group prints text under a title, folded away where the log can fold.
+	Group(title, text string)
+	// Annotate points at a place in a file; line and column count from 1, 0 is unknown.
+	Annotate(a Annotation)
+	// Mask keeps a secret out of everything that is logged from now on.
+	Mask(secret string)
+}
+
+// An Annotation is a message about a place in a file.
+type Annotation struct {
+	Error        bool // else a warning
+	Title        string
+	Message      string
+	File         string
+	Line, Column int
+}
+
+// A Status is what is said of a commit under one name. A later one of the same name replaces it.
+type Status struct {
+	Name        string
+	State       StatusState
+	Description string // one sentence; a forge cuts it where it must
+	URL         string
+}
+
+// StatusState is what a status says.
+type StatusState string
+
+// The states of a status.
+const (
+	StatusPending StatusState = "pending"
+	StatusSuccess StatusState = "success"
+	StatusFailure StatusState = "failure"
+)
+
+// A Proposal is a change that wants to enter a branch: a pull request, a merge request, an entry of a merge queue.
+type Proposal struct {
+	Number int
+	Commit string // its head
+}
+
+// Published is what a job leaves behind.
+type Published struct {
+	Outputs []Output
+	Summary string // Markdown, safe to show
+}
+
+// An Output is one named value for later jobs.
+type Output struct{ Name, Value string }
