@@ -27,6 +27,8 @@ func (r *Rollout) Apply(e Event) error {
 	switch e.Type {
 	case EventStarted:
 		r.start(e)
+	case EventExpedited:
+		r.Emergency, r.Reason, r.Blocked = true, e.Reason, nil
 	case EventClaimed, EventRenewed:
 		r.Lease = *e.Lease
 	case EventReleased:
@@ -51,6 +53,8 @@ func (r *Rollout) Apply(e Event) error {
 		r.looked(e)
 	case EventPassed:
 		r.passed(e)
+	case EventPromoted:
+		r.promoted(e)
 	case EventHalted:
 		r.halt(e)
 	case EventResumed:
@@ -66,6 +70,9 @@ func (r *Rollout) Apply(e Event) error {
 		r.Unwell = slices.ContainsFunc(e.Verdicts, func(v Verdict) bool { return v.Verdict != Pass && !v.Shadow })
 	case EventEnded:
 		r.end(e)
+	}
+	if o := e.Override; o != nil {
+		r.Overrides = append(r.Overrides, Override{Kind: o.Kind, Reason: o.Reason, By: o.By, At: e.At})
 	}
 	r.Seq = e.Seq
 	if r.State != before {
@@ -147,10 +154,28 @@ func (r *Rollout) looked(e Event) {
 func (r *Rollout) passed(e Event) {
 	w := &r.Waves[r.Wave]
 	w.State, w.Passed, w.Verdicts = WavePassed, e.At, e.Verdicts
+	r.advance()
+}
+
+// advance goes on behind a wave that has passed; behind the last one only the end is left.
+func (r *Rollout) advance() {
+	r.State = StateBaking
 	if r.Wave+1 < len(r.Waves) {
 		r.Wave++
 		r.State = StateDeploying
 	}
+}
+
+// promoted passes what a human accepts as it is: a wave, with what its checks said last, or the precheck.
+func (r *Rollout) promoted(e Event) {
+	r.Cause, r.Reason = "", e.Reason
+	if r.State == StateHalted && r.halted.from == StatePending {
+		r.State, r.Accepted = StatePending, true
+		return
+	}
+	w := &r.Waves[r.Wave]
+	w.State, w.Passed, w.Promoted = WavePassed, e.At, true
+	r.advance()
 }
 
 func (r *Rollout) halt(e Event) {
@@ -211,13 +236,14 @@ func (r *Rollout) rollBack(e Event) {
 	if r.State == StateBaking {
 		r.Waves[r.Wave].Verdicts = e.Verdicts
 	}
-	r.State, r.Cause, r.Reason, r.Override, r.Blocked = StateRollingBack, e.Cause, e.Reason, e.Override, nil
-	r.Why, r.Turned = e.Reason, e.At
+	r.State, r.Cause, r.Reason, r.Blocked = StateRollingBack, e.Cause, e.Reason, nil
+	r.Why, r.Turned, r.To = e.Reason, e.At, cmp.Or(e.To, r.To)
+	r.Ended, r.Restored, r.Verified, r.Unwell = time.Time{}, time.Time{}, nil, false
 	for _, name := range e.Targets {
 		p := r.index[name]
 		t := &r.Waves[p.wave].Targets[p.target]
-		t.InScope = true
-		if t.State == TargetRollbackFailed {
+		t.InScope, t.Previous = true, cmp.Or(e.To, t.Previous)
+		if t.State == TargetRollbackFailed || t.State == TargetRolledBack {
 			t.State = TargetRollingBack
 		}
 		r.Waves[p.wave].State = WaveRollingBack
@@ -275,9 +301,6 @@ func (r *Rollout) end(e Event) {
 	r.State, r.Blocked = e.State, nil
 	if w := &r.Waves[r.Wave]; e.State == StateAborted && w.State != WavePending {
 		w.State = WaveHalted
-	}
-	if e.Override != nil {
-		r.Override = e.Override
 	}
 	if e.Reason != "" {
 		r.Reason = e.Reason

@@ -8,6 +8,7 @@ type EventType string
 // The events of a rollout. Those marked intent are written before the act.
 const (
 	EventStarted     EventType = "started"      // the rollout exists; nothing has been touched
+	EventExpedited   EventType = "expedited"    // an emergency: the plan's fast lane from now on
 	EventClaimed     EventType = "claimed"      // an actor took the lease
 	EventRenewed     EventType = "renewed"      // the actor that holds the lease goes on holding it
 	EventReleased    EventType = "released"     // the actor gave the lease back
@@ -18,6 +19,7 @@ const (
 	EventBaking      EventType = "baking"       // the wave is out; its bake starts
 	EventLooked      EventType = "looked"       // verdicts that differ from those before
 	EventPassed      EventType = "passed"       // the wave has passed its bake
+	EventPromoted    EventType = "promoted"     // a human passed the wave, or the precheck
 	EventHalted      EventType = "halted"       // nothing more is done until a human re-runs
 	EventResumed     EventType = "resumed"      // a human re-ran
 	EventRollingBack EventType = "rolling-back" // decision: these targets go back
@@ -29,8 +31,8 @@ const (
 
 // EventTypes lists every event in the order in which a rollout can first meet it.
 var EventTypes = []EventType{
-	EventStarted, EventClaimed, EventRenewed, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed, EventBaking,
-	EventLooked, EventPassed, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
+	EventStarted, EventExpedited, EventClaimed, EventRenewed, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed, EventBaking,
+	EventLooked, EventPassed, EventPromoted, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
 }
 
 // An Event is one line of a ledger. Which of the optional fields are set depends on the type.
@@ -43,14 +45,15 @@ type Event struct {
 
 	Start    *Start     `json:"start,omitempty"`    // started
 	Lease    *Lease     `json:"lease,omitempty"`    // started, claimed, renewed
-	Wave     string     `json:"wave,omitempty"`     // blocked to looked, passed, halted, reverting, reverted
+	Wave     string     `json:"wave,omitempty"`     // blocked to looked, passed, promoted, halted, reverting, reverted
 	Targets  []string   `json:"targets,omitempty"`  // deploying, rolling-back, reverting
 	Results  []Result   `json:"results,omitempty"`  // deployed, reverted
 	Verdicts []Verdict  `json:"verdicts,omitempty"` // prechecked, looked, passed, halted, rolling-back, verified
 	State    State      `json:"state,omitempty"`    // ended
 	Cause    Cause      `json:"cause,omitempty"`    // halted, rolling-back
 	Reason   string     `json:"reason,omitempty"`   // one sentence for people
-	Override *Override  `json:"override,omitempty"` // rolling-back, ended: a human asked for it
+	Override *Override  `json:"override,omitempty"` // a human asked for it
+	To       string     `json:"to,omitempty"`       // rolling-back: what all of the targets get, instead of what each had before
 	Due      *time.Time `json:"due,omitempty"`      // looked: the instant that the verdicts are about; blocked: when it may start
 }
 
@@ -63,6 +66,10 @@ type Start struct {
 	PlanFile string      `json:"plan_file"`
 	Waves    []StartWave `json:"waves"`
 	By       Actor       `json:"by"`
+
+	// Activated is the version that this rollout must not be rolled back across: its own, if its plan says activate, or
+	// that of an activation before it which did not end well.
+	Activated string `json:"activated,omitempty"`
 }
 
 // A StartWave is one wave as it was cut when the rollout started.
@@ -114,13 +121,6 @@ const (
 	CauseInterrupted  Cause = "interrupted"  // the job was cancelled
 	CauseOverride     Cause = "override"     // a human asked for it
 )
-
-// An Override is something a human did to a rollout. It always has a reason.
-type Override struct {
-	Kind   string `json:"kind"` // rollback or abort
-	Reason string `json:"reason"`
-	By     Actor  `json:"by"`
-}
 
 // An Actor is one process that works on a rollout.
 type Actor struct {

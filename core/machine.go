@@ -8,25 +8,29 @@ import (
 
 // moves is the state machine: the states in which an event may happen. Everything else is refused, see Apply.
 var moves = map[EventType][]State{
-	EventStarted: {""},
-	EventClaimed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
+	EventStarted:   {""},
+	EventExpedited: {StatePending, StateDeploying, StateBaking},
+	EventClaimed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed,
+		StateRolledBack, StateAborted, StateSucceeded},
 	EventRenewed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
 	EventReleased: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed,
 		StateRolledBack, StateAborted, StateSucceeded},
-	EventPrechecked:  {StatePending},
-	EventBlocked:     {StatePending, StateDeploying},
-	EventDeploying:   {StatePending, StateDeploying},
-	EventDeployed:    {StateDeploying},
-	EventBaking:      {StateDeploying},
-	EventLooked:      {StateBaking, StateRollingBack},
-	EventPassed:      {StateBaking},
-	EventHalted:      {StatePending, StateDeploying, StateBaking},
-	EventResumed:     {StateHalted, StateRollbackFailed},
-	EventRollingBack: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollbackFailed},
-	EventReverting:   {StateRollingBack},
-	EventReverted:    {StateRollingBack},
-	EventVerified:    {StateRollingBack},
-	EventEnded:       {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
+	EventPrechecked: {StatePending},
+	EventBlocked:    {StatePending, StateDeploying},
+	EventDeploying:  {StatePending, StateDeploying},
+	EventDeployed:   {StateDeploying},
+	EventBaking:     {StateDeploying},
+	EventLooked:     {StateBaking, StateRollingBack},
+	EventPassed:     {StateBaking},
+	EventPromoted:   {StateBaking, StateHalted},
+	EventHalted:     {StatePending, StateDeploying, StateBaking},
+	EventResumed:    {StateHalted, StateRollbackFailed},
+	EventRollingBack: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollbackFailed,
+		StateRolledBack, StateAborted, StateSucceeded},
+	EventReverting: {StateRollingBack},
+	EventReverted:  {StateRollingBack},
+	EventVerified:  {StateRollingBack},
+	EventEnded:     {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
 }
 
 // Allowed reports whether the state machine lets an event of this type happen in a state; "" is before the start.
@@ -64,6 +68,16 @@ func (r *Rollout) fits(e Event) error {
 		if e.Wave != r.Waves[r.Wave].Name {
 			return fmt.Errorf("is about wave %q while %q is at work", e.Wave, r.Waves[r.Wave].Name)
 		}
+	case EventExpedited:
+		if e.Override == nil {
+			return errors.New("does not say who asked for it")
+		}
+	case EventPromoted:
+		return r.mayPromote(e)
+	case EventRollingBack:
+		if e.Override == nil && r.State.Over() {
+			return fmt.Errorf("cannot happen by itself once the rollout is %q", r.State)
+		}
 	case EventEnded:
 		return r.mayEnd(e.State)
 	}
@@ -100,6 +114,19 @@ func (r *Rollout) ordered(e Event) error {
 				return fmt.Errorf("starts the bake of wave %q while target %q is %s", e.Wave, t.Name, t.State)
 			}
 		}
+	}
+	return nil
+}
+
+// mayPromote checks that a human asks for it, and that there is something which a human can pass.
+func (r *Rollout) mayPromote(e Event) error {
+	switch why := r.Unpromotable(); {
+	case e.Override == nil:
+		return errors.New("does not say who asked for it")
+	case e.Wave != r.Waves[r.Wave].Name:
+		return fmt.Errorf("is about wave %q while %q is at work", e.Wave, r.Waves[r.Wave].Name)
+	case why != "":
+		return errors.New("cannot happen: " + why)
 	}
 	return nil
 }

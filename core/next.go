@@ -50,7 +50,7 @@ func Next(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 		if p.Precheck && len(p.Checks) > 0 && r.Precheck == nil {
 			return Step{Do: DoPrecheck}
 		}
-		if step, stop := afterPrecheck(p, r); stop {
+		if step, stop := afterPrecheck(p, r); stop && !r.Accepted {
 			return step
 		}
 		return nextDeploy(p, r)
@@ -143,10 +143,10 @@ func nextDeploy(p *Plan, r *Rollout) Step {
 // nextInBake goes through the looks of a bake in order, so that what happened while nobody was looking is judged
 // before anything is decided.
 func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
-	w := &r.Waves[r.Wave]
-	if w.State == WavePassed {
-		return Step{Do: DoEnd, State: StateSucceeded, Reason: success(r)}
+	if step, done := Finish(r); done {
+		return step
 	}
+	w := &r.Waves[r.Wave]
 	bake := p.Waves[w.Rule].Bake
 	asks := len(p.Checks) > 0 || bake.Until != nil
 	over := w.Since.Add(bake.Min)
@@ -176,10 +176,26 @@ func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 	return Step{Do: DoLook, Wave: r.Wave, At: due}
 }
 
-// success says what came out, and which targets the plan's tolerance left behind.
+// Finish is the step that ends a rollout of which every wave has passed; false if something is left to do.
+func Finish(r *Rollout) (Step, bool) {
+	if r.State != StateBaking || r.Waves[r.Wave].State != WavePassed {
+		return Step{}, false
+	}
+	return Step{Do: DoEnd, State: StateSucceeded, Reason: success(r)}, true
+}
+
+// success says what came out, which waves a human passed, and which targets the plan's tolerance left behind.
 func success(r *Rollout) string {
 	reason := fmt.Sprintf("Version %s is out on every wave and has passed every bake.", r.Start.Version)
-	var failed []string
+	var failed, promoted []string
+	for i := range r.Waves {
+		if r.Waves[i].Promoted {
+			promoted = append(promoted, r.Waves[i].Name)
+		}
+	}
+	if len(promoted) > 0 {
+		reason = fmt.Sprintf("Version %s is out on every wave. Promoted by hand, without a bake that had passed: %s.", r.Start.Version, listed(promoted))
+	}
 	for _, t := range r.targets() {
 		if t.State == TargetFailed {
 			failed = append(failed, t.Name)
@@ -290,8 +306,11 @@ func atMax(p *Plan, r *Rollout, bake Bake, seen Evidence) Step {
 	return Step{Do: DoHalt, Wave: r.Wave, Cause: CauseInconclusive, Reason: reason}
 }
 
-// rollBack decides a rollback, or a halt where there is nothing to go back to.
+// rollBack decides a rollback, or a halt where there is nothing to go back to, or no way.
 func rollBack(p *Plan, r *Rollout, cause Cause, reason string) Step {
+	if r.Start.Activated != "" {
+		return Step{Do: DoHalt, Wave: r.Wave, Cause: cause, Reason: reason + " " + r.Start.activation()}
+	}
 	var scope []string
 	for at, t := range r.targets() {
 		if t.Attempts == 0 || p.Rollback.Scope == ScopeWave && at.wave != r.Wave {
@@ -303,11 +322,6 @@ func rollBack(p *Plan, r *Rollout, cause Cause, reason string) Step {
 		scope = append(scope, t.Name)
 	}
 	return Step{Do: DoRollBack, Wave: r.Wave, Targets: scope, Cause: cause, Reason: reason}
-}
-
-// RollBack is the step that puts the previous version back because a human asks for it.
-func RollBack(p *Plan, r *Rollout, reason string) Step {
-	return rollBack(p, r, CauseOverride, reason)
 }
 
 // nextInRollback goes through the waves newest first, and goes on past failures.
@@ -339,7 +353,7 @@ func nextInRollback(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 func nextInVerify(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 	end := Step{Do: DoEnd, State: StateRolledBack, Reason: r.Why}
 	switch {
-	case p.Rollback.Verify == 0 || len(p.Checks) == 0:
+	case p.Rollback.Verify == 0 || len(p.Checks) == 0 || r.Restored.IsZero(): // nothing had to go back, or nobody asks
 		return end
 	case r.Verified != nil:
 		if r.Unwell {

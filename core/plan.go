@@ -21,6 +21,8 @@ type Plan struct {
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
 	Waive       []Waiver              `json:"waive,omitempty" jsonschema_description:"Rules of lint that this plan does not follow on purpose, each with a reason and an end."`
 	Windows     *Windows              `json:"windows,omitempty" jsonschema_description:"When a wave may start. Default: always."`
+	Emergency   *Emergency            `json:"emergency,omitempty" jsonschema_description:"The fast lane of run --emergency: shorter bakes, windows passed. Never fewer checks, never without rollback."`
+	Activate    bool                  `json:"activate,omitempty" jsonschema_description:"This release must not be rolled back across: where a rollback would begin the rollout halts instead. Default: false."`
 	Notify      []Secret              `json:"notify,omitempty" jsonschema_description:"Who is told when a rollout halts, rolls back or ends: https://, slack://, teams:// and other notifier URLs."`
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"time"
@@ -29,8 +30,12 @@ type Rollout struct {
 	Restored time.Time // newest outcome of a rollback
 	Verified []Verdict // verdicts after the rollback
 	Unwell   bool      // the checks had not recovered after the rollback
-	Override *Override
-	Blocked  *Block // nil: no window is known to hold the wave at work up
+	Blocked  *Block    // nil: no window is known to hold the wave at work up
+
+	Overrides []Override // what humans did to it, oldest first
+	Emergency bool       // it takes the plan's fast lane, see [Plan.For]
+	Accepted  bool       // a human accepted a precheck that did not pass
+	To        string     // the version that a human had put on all targets; empty: each has, or gets, its own previous one
 
 	halted haltedBake
 	index  map[string]place
@@ -47,6 +52,7 @@ type Wave struct {
 	Since    time.Time // start of the bake, moved by a halt that keeps what was served; zero before it
 	Looked   time.Time // newest instant that is known to be judged
 	Passed   time.Time
+	Promoted bool      // a human passed it before it had passed its bake
 	Verdicts []Verdict // newest that were written down
 }
 
@@ -81,6 +87,7 @@ type haltedBake struct {
 func (r *Rollout) Clone() *Rollout {
 	c := *r
 	c.Waves = slices.Clone(r.Waves)
+	c.Overrides = slices.Clone(r.Overrides)
 	for i := range c.Waves {
 		c.Waves[i].Targets = slices.Clone(c.Waves[i].Targets)
 	}
@@ -127,10 +134,10 @@ func (r *Rollout) left() []string {
 }
 
 // LastGood is the version to go back to for whatever comes after this rollout: its own if it succeeded, else the one
-// that was good before it. It is empty if there never was one.
+// that a human named to go back to, or that was good before it. It is empty if there never was one.
 func (r *Rollout) LastGood() string {
 	if r.State == StateSucceeded {
 		return r.Start.Version
 	}
-	return r.Start.Previous
+	return cmp.Or(r.To, r.Start.Previous)
 }

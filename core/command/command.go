@@ -38,7 +38,8 @@ type verbs struct {
 	Judge      judgeCmd      `cmd:"" help:"Judge numbers from files: CSV in, verdict as JSON out."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
-	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, by hand."`
+	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, or a named good one, by hand: of a finished rollout too."`
+	Promote    promoteCmd    `cmd:"" help:"End a bake early, or pass a halted wave or precheck, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, for editors."`
 	Version    versionCmd    `cmd:"" help:"The version of this binary."`

@@ -14,18 +14,19 @@ import (
 type messengers struct {
 	notifiers []core.Notifier
 	letters   chan *core.Rollout
+	self      core.Actor
 	done      sync.WaitGroup
 }
 
 // patience is how long one receiver may take.
 const patience = 5 * time.Second
 
-func (s *ship) messengers(ctx context.Context, p *core.Plan) (*messengers, error) {
+func (s *ship) messengers(ctx context.Context, p *core.Plan, self core.Actor) (*messengers, error) {
 	notifiers, err := report.Notifiers(p.Notify, &http.Client{Timeout: patience})
 	if err != nil {
 		return nil, err
 	}
-	m := &messengers{notifiers: notifiers, letters: make(chan *core.Rollout, 16)}
+	m := &messengers{notifiers: notifiers, letters: make(chan *core.Rollout, 16), self: self}
 	ctx = context.WithoutCancel(ctx) // that a job was cancelled is news too
 	m.done.Go(func() {
 		for r := range m.letters {
@@ -51,15 +52,16 @@ func (m *messengers) close() {
 	m.done.Wait()
 }
 
-// Recorded tells of what people want to know at once: a halt, a rollback, an end. When more comes than receivers can
-// take, the newest is left out; it never waits.
+// Recorded tells of what people want to know at once: a halt, a rollback, an end, and what humans do to a rollout. What
+// another process wrote, that process tells. When more comes than receivers can take, the newest is left out; it never
+// waits.
 func (m *messengers) Recorded(r *core.Rollout, e core.Event) {
 	switch e.Type {
-	case core.EventHalted, core.EventRollingBack, core.EventEnded:
+	case core.EventHalted, core.EventRollingBack, core.EventEnded, core.EventPromoted, core.EventExpedited:
 	default:
 		return
 	}
-	if len(m.notifiers) == 0 {
+	if len(m.notifiers) == 0 || e.Actor != m.self.ID {
 		return
 	}
 	select {

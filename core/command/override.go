@@ -23,24 +23,49 @@ func (f reasonFlag) check() error {
 type rollbackCmd struct {
 	rolloutFlags
 	reasonFlag
+	To string `help:"Put this version on every target. It must have gone out well on this line before." placeholder:"VERSION"`
 }
 
-// Run puts the previous version back on everything that an unfinished rollout touched.
+// Run puts a version back on what a rollout touched, whether or not it has ended.
 func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
-	return s.override(ctx, c.rolloutFlags, c.reasonFlag, core.StateRolledBack, (*engine.Engine).RollBack)
+	return s.override(ctx, c.rolloutFlags, c.reasonFlag, ends(core.StateRolledBack), func(e *engine.Engine) (*core.Rollout, error) {
+		return e.RollBack(ctx, core.Way{Reason: c.Reason, To: c.To})
+	})
 }
 
-type abortCmd struct {
+type promoteCmd struct {
 	rolloutFlags
 	reasonFlag
 }
 
-// Run ends an unfinished rollout and keeps what is out.
-func (c *abortCmd) Run(ctx context.Context, s *ship) error {
-	return s.override(ctx, c.rolloutFlags, c.reasonFlag, core.StateAborted, (*engine.Engine).Abort)
+// Run passes a wave, or a precheck, that did not pass by itself.
+func (c *promoteCmd) Run(ctx context.Context, s *ship) error {
+	return s.override(ctx, c.rolloutFlags, c.reasonFlag, anyhow, func(e *engine.Engine) (*core.Rollout, error) {
+		return e.Promote(ctx, c.Reason)
+	})
 }
 
-func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, want core.State, do func(*engine.Engine, context.Context, string) (*core.Rollout, error)) error {
+// anyhow is what a command has done that leaves the rollout to others.
+func anyhow(*core.Rollout) bool { return true }
+
+type abortCmd struct {
+	rolloutFlags
+	reasonFlag
+	Rollback bool `help:"Also put the previous version back."`
+}
+
+// Run ends an unfinished rollout. What is out stays out, unless it is to be rolled back.
+func (c *abortCmd) Run(ctx context.Context, s *ship) error {
+	want := core.StateAborted
+	if c.Rollback {
+		want = core.StateRolledBack
+	}
+	return s.override(ctx, c.rolloutFlags, c.reasonFlag, ends(want), func(e *engine.Engine) (*core.Rollout, error) {
+		return e.Abort(ctx, c.Reason, c.Rollback)
+	})
+}
+
+func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, done func(*core.Rollout) bool, do func(*engine.Engine) (*core.Rollout, error)) error {
 	if err := why.check(); err != nil {
 		return err
 	}
@@ -48,5 +73,5 @@ func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, wan
 	if err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, f, want, func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e, ctx, why.Reason) })
+	return s.rollOut(ctx, l, f, done, func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e) })
 }

@@ -24,6 +24,8 @@ type runCmd struct {
 	Version      string `help:"What to roll out. Default: the commit."`
 	Previous     string `help:"The version to go back to. Default: the ledger's last good version, then what current prints." placeholder:"VERSION"`
 	FirstRelease bool   `help:"There is no previous version: a failure halts, because there is nothing to go back to."`
+	Emergency    bool   `help:"The plan's fast lane: shorter bakes, windows passed; never fewer checks. Needs --reason."`
+	Reason       string `help:"Why it is an emergency. It is in the ledger and in every report." placeholder:"TEXT"`
 	Wait         string `help:"How to wait for a bake: inline, the process waits." enum:"inline" default:"inline"`
 }
 
@@ -31,6 +33,13 @@ type runCmd struct {
 func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	if c.Previous != "" && c.FirstRelease {
 		return usage{errors.New("--previous and --first-release contradict each other: pass one of them")}
+	}
+	emergency := ""
+	if c.Emergency {
+		if err := (reasonFlag{c.Reason}).check(); err != nil {
+			return err
+		}
+		emergency = c.Reason
 	}
 	l, err := s.load(c.Plan, s.lookup)
 	if err != nil {
@@ -40,9 +49,9 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, c.rolloutFlags, core.StateSucceeded, func(e *engine.Engine, show *console) (*core.Rollout, error) {
+	return s.rollOut(ctx, l, c.rolloutFlags, ends(core.StateSucceeded), func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		return e.Run(ctx, engine.Request{
-			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, PlanFile: l.file, PlanText: l.text,
+			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, Emergency: emergency, PlanFile: l.file, PlanText: l.text,
 			Waves: func(ctx context.Context, previous string) ([]core.StartWave, error) {
 				waves, err := s.waves(ctx, l)
 				if err == nil {
@@ -58,8 +67,8 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 }
 
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
-// and as exit code. The command has done what it was asked if the rollout ends in the state want.
-func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core.State, work func(*engine.Engine, *console) (*core.Rollout, error)) error {
+// and as exit code. done tells whether the command has done what it was asked.
+func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func(*core.Rollout) bool, work func(*engine.Engine, *console) (*core.Rollout, error)) error {
 	job := s.forge.Job()
 	book, err := s.openLedger(ctx, f.Ledger, l.dir)
 	if err != nil {
@@ -69,13 +78,14 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core
 		s.log.Mask(secret)
 	}
 	show := newConsole(s, l.Plan, f.JSON)
-	told, err := s.messengers(ctx, l.Plan)
+	actor := s.actor(job)
+	told, err := s.messengers(ctx, l.Plan, actor)
 	if err != nil {
 		return usage{err}
 	}
 	defer told.close()
 	e := &engine.Engine{
-		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: s.actor(job), Observer: observers{show, told}, Dead: dead,
+		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told}, Dead: dead,
 		Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
@@ -108,7 +118,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core
 	} else if err := show.outcome(r); err != nil {
 		return err
 	}
-	if r.State != want {
+	if !done(r) {
 		message := r.Reason
 		if failures := engine.Failures(r); failures != nil {
 			message += "\n" + failures.Error()
@@ -117,6 +127,11 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, want core
 		return ended{r.State}
 	}
 	return nil
+}
+
+// ends is what a command has done whose rollout ends in a state.
+func ends(state core.State) func(*core.Rollout) bool {
+	return func(r *core.Rollout) bool { return r.State == state }
 }
 
 // observers are several as one.

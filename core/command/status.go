@@ -57,8 +57,8 @@ func due(p *core.Plan, r *core.Rollout) time.Time {
 	if r.Blocked != nil {
 		return r.Blocked.Until
 	}
-	if r.State != core.StateBaking || w.Rule >= len(p.Waves) {
+	if r.State != core.StateBaking || w.State == core.WavePassed || w.Rule >= len(p.Waves) {
 		return time.Time{}
 	}
-	return w.Since.Add(p.Waves[w.Rule].Bake.Min)
+	return w.Since.Add(p.For(r).Waves[w.Rule].Bake.Min)
 }

@@ -190,6 +190,8 @@ func TestDesignPlan(t *testing.T) {
 	equal(t, "given breaches", p.Checks[1].Threshold.Breaches, core.Breaches{M: 3, N: 5})
 	equal(t, "min", *p.Checks[1].Threshold.Min, 0.0)
 	equal(t, "check timeout", p.Checks[0].Timeout, 30*time.Second)
+	equal(t, "emergency", *p.Emergency, core.Emergency{MinBake: 5 * time.Minute})
+	equal(t, "activate", p.Activate, true)
 	equal(t, "notify", p.Notify[0].Reveal(), "slack://xoxb@channel")
 
 	one := p.Waves[0].Bake

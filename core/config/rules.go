@@ -52,6 +52,7 @@ var rules = map[spot]rule{
 	at[core.Rollback]("parallel"):  someAmount,
 	at[core.Current]("timeout"):    someTime,
 	at[core.Bake]("every"):         someTime,
+	at[core.Emergency]("min_bake"): someTime,
 	at[core.Until]("at_least"):     aboveZero,
 	at[core.Check]("name"):         nameRule,
 	at[core.Check]("timeout"):      someTime,

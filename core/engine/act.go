@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"sync/atomic"
@@ -117,7 +118,7 @@ func (s *session) acts(st stage) []core.Act {
 		t := s.r.Target(name)
 		a := core.Act{Rollout: s.r.ID, Wave: st.wave, Target: t.Target, Version: s.r.Start.Version, Previous: t.Previous, Attempt: t.Attempts + 1}
 		if st.back {
-			a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, s.r.Start.Version, max(1, t.Attempts), true
+			a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, cmp.Or(t.Version, s.r.Start.Version), max(1, t.Attempts), true
 		}
 		acts[i] = a
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,7 +61,7 @@ func (s *session) prepare(ctx context.Context) error {
 		}
 	}
 	if verifying {
-		asked.Version, asked.Previous, asked.Began = asked.Previous, asked.Version, s.r.Waves[0].Began
+		asked.Version, asked.Previous, asked.Began = cmp.Or(s.r.To, asked.Previous), asked.Version, s.r.Waves[0].Began
 	}
 	looker, err := s.gear.Checks.Open(ctx, asked)
 	if err != nil {
@@ -105,7 +106,7 @@ func (s *session) precheck(ctx context.Context) error {
 		return fmt.Errorf("the checks could not be opened: %w", err)
 	}
 	defer looker.Close()
-	if first := firstLook(looker); first.After(now) {
+	for first := firstLook(looker); first.After(s.Clock.Now()); {
 		if err := s.wait(ctx, first); err != nil {
 			return err
 		}
@@ -144,7 +145,8 @@ func sameKinds(a, b []core.Verdict) bool {
 	return slices.EqualFunc(a, b, func(x, y core.Verdict) bool { return x.Check == y.Check && x.Verdict == y.Verdict })
 }
 
-// wait lets time pass, and renews the lease on the way.
+// wait lets time pass, and renews the lease on the way. It returns early once somebody wrote something beside this
+// process: what to do next may be something else now.
 func (s *session) wait(ctx context.Context, until time.Time) error {
 	for {
 		if renew := s.lasts(s.Lease / 2); renew != nil {
@@ -153,11 +155,36 @@ func (s *session) wait(ctx context.Context, until time.Time) error {
 			}
 		}
 		wake := s.r.Lease.Until.Add(-s.Lease / 2)
+		if look := s.glanced.Add(s.Glance); s.Glance > 0 && look.Before(wake) {
+			wake = look
+		}
 		if !wake.Before(until) {
 			return s.Clock.Wait(ctx, until)
 		}
 		if err := s.Clock.Wait(ctx, wake); err != nil {
 			return err
 		}
+		if news, err := s.glance(ctx); news || err != nil {
+			return err
+		}
 	}
+}
+
+// glance looks, every so often, whether somebody wrote to the ledger. A ledger that cannot be read tells nothing: the next
+// write will.
+func (s *session) glance(ctx context.Context) (news bool, err error) {
+	now := s.Clock.Now()
+	if s.Glance == 0 || now.Sub(s.glanced) < s.Glance {
+		return false, nil
+	}
+	s.glanced = now
+	events, err := s.Ledger.Read(ctx, s.Line)
+	if err != nil || len(events) == 0 || events[len(events)-1].Seq == s.r.Seq {
+		return false, nil
+	}
+	if err := s.catchUp(events); err != nil {
+		s.broken = err
+		return false, err
+	}
+	return true, nil
 }

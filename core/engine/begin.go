@@ -86,20 +86,30 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 		return nil, err
 	}
 	remember(waves, last, previous)
-	s := e.session(&core.Rollout{Line: e.Line, Seq: last.Seq}, gear)
-	if err := s.admit(ctx, waves); err != nil {
+	number := last.Start.Number + 1
+	id := fmt.Sprintf("%s-%s-%d", e.Line.Service, e.Line.Environment, number)
+	s := e.session(&core.Rollout{ID: id, Line: e.Line, Seq: last.Seq}, gear)
+	var hurry []core.Event
+	if req.Emergency != "" {
+		hurry, err = e.expedite(gear.Plan, req)
+	} else {
+		err = s.admit(ctx, waves)
+	}
+	if err != nil {
 		return nil, err
 	}
-	now := e.Clock.Now()
-	number := last.Start.Number + 1
-	ev := core.Event{
-		Seq: last.Seq + 1, At: now, Type: core.EventStarted, Actor: e.Actor.ID,
-		Rollout: fmt.Sprintf("%s-%s-%d", e.Line.Service, e.Line.Environment, number),
-		Lease:   &core.Lease{Holder: e.Actor, Until: now.Add(e.Lease)},
-		Start: &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
-			Waves: waves, By: e.Actor},
+	start := &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
+		Waves: waves, By: e.Actor, Activated: last.Activates(previous)}
+	if gear.Plan.Activate {
+		start.Activated = req.Version
 	}
-	return s, s.commit(ctx, []core.Event{ev})
+	lease := &core.Lease{Holder: e.Actor, Until: e.Clock.Now().Add(e.Lease)}
+	events := append([]core.Event{{Type: core.EventStarted, Lease: lease, Start: start}}, hurry...)
+	if err := s.commit(ctx, s.stamped(events)); err != nil {
+		return nil, err
+	}
+	s.hurry()
+	return s, nil
 }
 
 // remember notes what targets run where the rollout before left something else on them than what was good.
@@ -153,37 +163,31 @@ func (e *Engine) join(ctx context.Context, r *core.Rollout, req Request) (*sessi
 		return nil, Blocked{Reason: fmt.Sprintf("%s is busy: rollout %s of version %s is %s. %s Finish it first: run version %s again to go on, "+
 			"or use breakwater rollback or breakwater abort.", e.Line, r.ID, r.Start.Version, r.State, r.Reason, r.Start.Version)}
 	}
-	return e.claim(ctx, r)
-}
-
-// takeOver takes the lease of the line's unfinished rollout for an override.
-func (e *Engine) takeOver(ctx context.Context, verb string) (*session, error) {
-	for {
-		r, err := e.load(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if r.State == "" || r.State.Over() {
-			return nil, Refused{Reason: fmt.Sprintf("No rollout on %s is unfinished, so there is none to be %s.", e.Line, verb)}
-		}
-		s, err := e.claimOnly(ctx, r)
-		if errors.Is(err, core.ErrConflict) {
-			continue
-		}
-		return s, err
-	}
+	return e.claim(ctx, r, req)
 }
 
 // claim takes the lease, and wakes a rollout that rests.
-func (e *Engine) claim(ctx context.Context, r *core.Rollout) (*session, error) {
+func (e *Engine) claim(ctx context.Context, r *core.Rollout, req Request) (*session, error) {
 	var wake []core.Event
 	if r.State.Resting() {
 		wake = []core.Event{{Type: core.EventResumed, Reason: fmt.Sprintf("%s resumed it; it was %s. %s", who(e.Actor), r.State, r.Reason)}}
 	}
-	return e.claimOnly(ctx, r, wake...)
+	return e.claimOnly(ctx, r, func(p *core.Plan) ([]core.Event, error) {
+		switch back := r.State == core.StateRollingBack || r.State == core.StateRollbackFailed; {
+		case req.Emergency == "" || r.Emergency:
+			return wake, nil
+		case back:
+			return nil, Refused{Reason: fmt.Sprintf("Rollout %s is %s, and an emergency does not hurry a rollback: it bakes nothing. "+
+				"Run it without --emergency to finish it, then run the version that mends it.", r.ID, r.State)}
+		}
+		hurry, err := e.expedite(p, req)
+		return append(wake, hurry...), err
+	})
 }
 
-func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, more ...core.Event) (*session, error) {
+// claimOnly takes the lease, and writes in the same batch what decide wants, so that nobody comes in between. What
+// decide is given is the plan that the rollout goes by.
+func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, decide func(*core.Plan) ([]core.Event, error)) (*session, error) {
 	now := e.Clock.Now()
 	if !r.Lease.YieldsTo(e.Actor, now, e.Dead) {
 		return nil, Blocked{Reason: fmt.Sprintf("%s is held by %s until %s (rollout %s, %s). Wait for it, or cancel that job; "+
@@ -193,17 +197,25 @@ func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, more ...core.Ev
 	if err != nil {
 		return nil, fmt.Errorf("rollout %s goes on with the plan that it started with, which does not load: %w", r.ID, err)
 	}
+	more, err := decide(gear.Plan)
+	if err != nil {
+		return nil, err
+	}
 	s := e.session(r, gear)
 	events := append([]core.Event{{Type: core.EventClaimed, Lease: &core.Lease{Holder: e.Actor, Until: now.Add(e.Lease)}}}, more...)
-	for i := range events {
-		events[i] = s.stamp(events[i], r.Seq+int64(i)+1)
+	if err := s.commit(ctx, s.stamped(events)); err != nil {
+		return nil, err
 	}
-	return s, s.commit(ctx, events)
+	s.hurry()
+	return s, nil
 }
 
 func (e *Engine) session(r *core.Rollout, gear Gear) *session {
-	return &session{Engine: e, gear: gear, journal: &journal{
-		r: r, ledger: e.Ledger, clock: e.Clock, actor: e.Actor, observer: e.Observer, lastWords: e.LastWords}}
+	return &session{Engine: e, gear: gear, journal: e.journal(r)}
+}
+
+func (e *Engine) journal(r *core.Rollout) *journal {
+	return &journal{r: r, ledger: e.Ledger, clock: e.Clock, actor: e.Actor, observer: e.Observer, lastWords: e.LastWords}
 }
 
 // who names an actor for people.

@@ -7,6 +7,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,8 +32,8 @@ type Engine struct {
 	// Lease is how long a lease lasts without being renewed. An act may take longer: then the lease covers it.
 	Lease time.Duration
 
-	// Glance is how often the ledger is looked at while targets are acted on, to see whether another actor took over.
-	// 0: only the writes tell.
+	// Glance is how often the ledger is looked at while targets are acted on, to see whether another actor took over, and
+	// while time passes, to see what was written beside this process. 0: only the writes tell.
 	Glance time.Duration
 
 	// LastWords is how long the last writes may take once ctx has ended.
@@ -46,8 +47,7 @@ type Gear struct {
 	Rollback core.Driver
 	Checks   core.Asker
 
-	// Windows reads when the waves may start, calendars included, as it is now. Nil: at any time. That is also how an
-	// emergency passes the windows of a plan; to write down that it did is its own affair.
+	// Windows reads when the waves may start, calendars included, as it is now. Nil: at any time.
 	Windows func(context.Context, []core.StartWave) (core.Timetable, error)
 }
 
@@ -56,6 +56,7 @@ type Request struct {
 	Version      string
 	Previous     string // empty: the ledger's last good version
 	FirstRelease bool   // there is no previous version
+	Emergency    string // why it takes the plan's fast lane; empty: it does not
 	PlanFile     string
 	PlanText     string
 
@@ -75,50 +76,14 @@ func (e *Engine) Run(ctx context.Context, req Request) (*core.Rollout, error) {
 	return s.run(ctx)
 }
 
-// RollBack puts the previous version back because a human asks for it. A rollback that has begun goes on.
-func (e *Engine) RollBack(ctx context.Context, reason string) (*core.Rollout, error) {
-	s, err := e.takeOver(ctx, "rolled back")
-	if err != nil {
-		return nil, err
-	}
-	if s.r.State != core.StateRollingBack {
-		step := core.RollBack(s.gear.Plan, s.r, reason)
-		if step.Do != core.DoRollBack {
-			s.release(ctx)
-			return nil, Refused{Reason: step.Reason}
-		}
-		by := core.Override{Kind: "rollback", Reason: reason, By: e.Actor}
-		if err := s.write(ctx, core.Event{Type: core.EventRollingBack, Targets: step.Targets, Cause: step.Cause,
-			Reason: fmt.Sprintf("%s asked for it: %s", who(e.Actor), reason), Override: &by}); err != nil {
-			return nil, err
-		}
-	}
-	return s.run(ctx)
-}
-
-// Abort ends a rollout and keeps what is out, because a human asks for it.
-func (e *Engine) Abort(ctx context.Context, reason string) (*core.Rollout, error) {
-	s, err := e.takeOver(ctx, "aborted")
-	if err != nil {
-		return nil, err
-	}
-	if s.r.State == core.StateRollingBack {
-		s.release(ctx)
-		return nil, Refused{Reason: fmt.Sprintf("Rollout %s is being rolled back, and a rollback is never cut short. Run it again to finish it.", s.r.ID)}
-	}
-	by := core.Override{Kind: "abort", Reason: reason, By: e.Actor}
-	err = s.write(ctx, core.Event{Type: core.EventEnded, State: core.StateAborted, Override: &by,
-		Reason: fmt.Sprintf("%s aborted it: %s", who(e.Actor), reason)})
-	return s.r, err
-}
-
 // A session is one process at work on one rollout.
 type session struct {
 	*Engine
 	*journal
-	gear  Gear
-	bake  lookout
-	hours timetable
+	gear    Gear
+	bake    lookout
+	hours   timetable
+	glanced time.Time // when the ledger was last looked at while time passed
 }
 
 // run takes one step after the other until the rollout rests.
@@ -126,7 +91,10 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 	defer s.bake.close()
 	for {
 		if ctx.Err() != nil {
-			return s.r, s.interrupted(ctx)
+			if err := s.interrupted(ctx); !errors.Is(err, errMoved) {
+				return s.r, err
+			}
+			continue
 		}
 		if err := s.prepare(ctx); err != nil {
 			return s.r, err
@@ -139,7 +107,7 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 		if step.Do == core.DoNothing {
 			return s.r, nil
 		}
-		if err := s.carryOut(ctx, step); err != nil && ctx.Err() == nil {
+		if err := s.carryOut(ctx, step); err != nil && ctx.Err() == nil && !errors.Is(err, errMoved) {
 			return s.r, err
 		}
 	}
@@ -187,6 +155,9 @@ func (s *session) interrupted(ctx context.Context) error {
 	if s.r.State == core.StateRollingBack {
 		return s.write(ctx, core.Event{Type: core.EventReleased})
 	}
+	if end, done := core.Finish(s.r); done {
+		return s.write(ctx, core.Event{Type: core.EventEnded, State: end.State, Reason: end.Reason})
+	}
 	reason := fmt.Sprintf("The job was cancelled while the rollout was %s.", s.r.State)
 	if s.r.Blocked != nil {
 		reason = "The job was cancelled while the rollout waited. " + s.r.Blocked.Reason
@@ -195,9 +166,4 @@ func (s *session) interrupted(ctx context.Context) error {
 		Type: core.EventHalted, Wave: s.r.Waves[s.r.Wave].Name, Cause: core.CauseInterrupted, Verdicts: s.bake.seen.Verdicts,
 		Reason: reason,
 	})
-}
-
-// release gives the lease back when nothing was done with it. A lease that cannot be given back runs out by itself.
-func (s *session) release(ctx context.Context) {
-	_ = s.write(ctx, core.Event{Type: core.EventReleased})
 }

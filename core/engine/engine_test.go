@@ -457,16 +457,16 @@ func TestOverrides(t *testing.T) {
 	t.Run("rollback", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := halted(t)
-			r, err := s.engine().RollBack(t.Context(), "customers complain")
-			if err != nil || r.State != core.StateRolledBack || r.Override.By.Name != "bob" || !strings.Contains(r.Reason, "customers complain") {
-				t.Errorf("%s %q %+v, %v", r.State, r.Reason, r.Override, err)
+			r, err := s.engine().RollBack(t.Context(), core.Way{Reason: "customers complain"})
+			if err != nil || r.State != core.StateRolledBack || len(r.Overrides) != 1 || r.Overrides[0].By.Name != "bob" || !strings.Contains(r.Reason, "customers complain") {
+				t.Errorf("%s %q %+v, %v", r.State, r.Reason, r.Overrides, err)
 			}
 		})
 	})
 	t.Run("abort", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := halted(t)
-			r, err := s.engine().Abort(t.Context(), "we live with it")
+			r, err := s.engine().Abort(t.Context(), "we live with it", false)
 			if err != nil || r.State != core.StateAborted {
 				t.Fatalf("%s, %v", r.State, err)
 			}
@@ -487,7 +487,7 @@ func TestOverrides(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newScene()
 			var refused engine.Refused
-			if _, err := s.engine().Abort(t.Context(), "why not"); !errors.As(err, &refused) {
+			if _, err := s.engine().Abort(t.Context(), "why not", false); !errors.As(err, &refused) {
 				t.Errorf("%v", err)
 			}
 		})

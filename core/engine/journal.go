@@ -26,12 +26,17 @@ type journal struct {
 	actor     core.Actor
 	observer  core.Observer
 	lastWords time.Duration
+	beside    bool  // it writes beside whoever holds the lease
 	broken    error // why nothing more may be done
 }
 
 // tries is how often a write is tried whose outcome is not known. The ledgers try again by themselves as well, where
 // that makes sense for them.
 const tries = 4
+
+// errMoved says that somebody else moved the rollout on, beside the process that holds the lease. What was to be written
+// was decided before that; nothing of it is.
+var errMoved = errors.New("somebody else moved the rollout on")
 
 // write appends events. It returns only once they are in the ledger, or will never be.
 func (j *journal) write(ctx context.Context, events ...core.Event) error {
@@ -41,20 +46,29 @@ func (j *journal) write(ctx context.Context, events ...core.Event) error {
 	ctx, cancel := j.outlive(ctx)
 	defer cancel()
 	for {
-		stamped := make([]core.Event, len(events))
-		for i, e := range events {
-			stamped[i] = j.stamp(e, j.r.Seq+int64(i)+1)
-		}
-		err := j.commit(ctx, stamped)
+		err := j.commit(ctx, j.stamped(events))
 		if !errors.Is(err, core.ErrConflict) {
 			j.broken = err
 			return err
 		}
+		state, wave := j.r.State, j.r.Wave
 		if err := j.reload(ctx); err != nil {
 			j.broken = err
 			return err
 		}
+		if j.r.State != state || j.r.Wave != wave || j.r.Waves[wave].State == core.WavePassed {
+			return errMoved
+		}
 	}
+}
+
+// stamped are events as the next ones of the ledger.
+func (j *journal) stamped(events []core.Event) []core.Event {
+	stamped := make([]core.Event, len(events))
+	for i, e := range events {
+		stamped[i] = j.stamp(e, j.r.Seq+int64(i)+1)
+	}
+	return stamped
 }
 
 // outlive gives the writes of a cancelled job a little longer than the job.
@@ -73,11 +87,10 @@ func (j *journal) stamp(e core.Event, seq int64) core.Event {
 }
 
 // commit appends stamped events and applies them. An error whose outcome is open is settled by reading. What the state
-// machine refuses never reaches the ledger: the first event of a batch is the one that can be refused, what comes with
-// it renews or resumes.
+// machine refuses never reaches the ledger.
 func (j *journal) commit(ctx context.Context, events []core.Event) error {
 	after := events[0].Seq - 1
-	if err := j.r.Fits(events[0]); err != nil {
+	if err := j.fits(events); err != nil {
 		return err
 	}
 	overtaken := false
@@ -114,6 +127,23 @@ func (j *journal) commit(ctx context.Context, events []core.Event) error {
 	return nil
 }
 
+// fits reports why events cannot be the next ones.
+func (j *journal) fits(events []core.Event) error {
+	draft := j.r
+	for i, e := range events {
+		if i == len(events)-1 {
+			return draft.Fits(e)
+		}
+		if i == 0 {
+			draft = j.r.Clone()
+		}
+		if err := draft.Apply(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // tail reads what the ledger has after an event.
 func (j *journal) tail(ctx context.Context, after int64) ([]core.Event, error) {
 	have, err := j.ledger.Read(ctx, j.r.Line)
@@ -128,21 +158,32 @@ func (j *journal) wrote(tail, events []core.Event) bool {
 	return len(tail) >= len(events) && tail[0].Actor == j.actor.ID && tail[0].Type == events[0].Type && tail[0].At.Equal(events[0].At)
 }
 
-// reload reads the rollout again after a conflict. It goes on only if this actor still holds the lease: then somebody
-// wrote something that does not take the line away.
+// reload reads the rollout again after a conflict, see catchUp.
 func (j *journal) reload(ctx context.Context) error {
 	have, err := j.ledger.Read(ctx, j.r.Line)
 	if err != nil {
 		return err
 	}
+	return j.catchUp(have)
+}
+
+// catchUp applies what others wrote. It is an error if this actor no longer holds the lease; else they wrote something
+// that does not take the line away.
+func (j *journal) catchUp(have []core.Event) error {
 	r, err := core.Replay(j.r.Line, have)
 	if err != nil {
 		return err
 	}
-	if r.ID != j.r.ID || r.Lease.Holder.ID != j.actor.ID {
+	if !j.beside && (r.ID != j.r.ID || r.Lease.Holder.ID != j.actor.ID) {
 		return Lost{Holder: lastHolder(have)}
 	}
+	seen := j.r.Seq
 	*j.r = *r
+	for _, e := range have {
+		if e.Seq > seen {
+			j.observer.Recorded(j.r, e)
+		}
+	}
 	return nil
 }
 

@@ -27,7 +27,7 @@ func hostileRollout(t *testing.T) *core.Rollout {
 	s.tell(time.Second, core.Event{Type: core.EventBaking, Wave: h("w")})
 	verdicts := []core.Verdict{{Check: h("c"), Verdict: core.Fail, Reason: h("r"), Query: h("q"), Window: h("n"), At: s.at}}
 	s.tell(time.Minute, core.Event{Type: core.EventRollingBack, Verdicts: verdicts, Reason: h("r"), Targets: []string{h("t")},
-		Override: &core.Override{Kind: h("k"), Reason: h("r"), By: core.Actor{Name: h("a")}}})
+		Override: &core.Override{Kind: core.OverrideKind(h("k")), Reason: h("r"), By: core.Actor{Name: h("a")}}})
 	s.tell(time.Minute, core.Event{Type: core.EventReverting, Wave: h("w"), Targets: []string{h("t")}})
 	s.tell(time.Minute, core.Event{Type: core.EventReverted, Wave: h("w"),
 		Results: []core.Result{{Target: h("t"), Outcome: core.OutcomeFailed, Error: h("e"), Tail: "``````\n" + h("o")}}})

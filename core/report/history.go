@@ -18,22 +18,24 @@ type History struct {
 
 // A PastRollout is one rollout of a [History].
 type PastRollout struct {
-	Number   int            `json:"number"`
-	Rollout  string         `json:"rollout"`
-	Version  string         `json:"version"`
-	Previous string         `json:"previous"`
-	State    core.State     `json:"state"`
-	Cause    core.Cause     `json:"cause,omitempty"` // of a halt or a rollback
-	Started  time.Time      `json:"started"`
-	Ended    *time.Time     `json:"ended"` // null: it is not over
-	Took     Duration       `json:"took"`  // so far, if it is not over
-	Waves    int            `json:"waves"`
-	Passed   int            `json:"passed"` // waves that passed their bake
-	Touched  bool           `json:"touched"`
-	Failed   bool           `json:"failed"`  // counts as a failed change, see [Figures]
-	Restore  *Restore       `json:"restore"` // null: nothing was put back, or the service had not recovered
-	Reason   string         `json:"reason"`
-	Override *core.Override `json:"override,omitempty"`
+	Number   int        `json:"number"`
+	Rollout  string     `json:"rollout"`
+	Version  string     `json:"version"`
+	Previous string     `json:"previous"`
+	State    core.State `json:"state"`
+	Cause    core.Cause `json:"cause,omitempty"` // of a halt or a rollback
+	Started  time.Time  `json:"started"`
+	Ended    *time.Time `json:"ended"` // null: it is not over
+	Took     Duration   `json:"took"`  // so far, if it is not over
+	Waves    int        `json:"waves"`
+	Passed   int        `json:"passed"` // waves that passed their bake
+	Touched  bool       `json:"touched"`
+	Failed   bool       `json:"failed"`  // counts as a failed change, see [Figures]
+	Restore  *Restore   `json:"restore"` // null: nothing was put back, or the service had not recovered
+	Reason   string     `json:"reason"`
+
+	Overrides []core.Override `json:"overrides"`
+	Emergency bool            `json:"emergency,omitempty"`
 
 	opinions map[question]opinion
 	stops    stops
@@ -105,7 +107,8 @@ func (c *Chronicle) History() History {
 func newPastRollout(r *core.Rollout, h hearing, now time.Time) PastRollout {
 	p := PastRollout{
 		Number: r.Start.Number, Rollout: r.ID, Version: r.Start.Version, Previous: r.Start.Previous, State: r.State, Cause: r.Cause,
-		Started: r.Began.UTC(), Took: Duration(now.Sub(r.Began)), Waves: len(r.Waves), Reason: r.Reason, Override: r.Override,
+		Started: r.Began.UTC(), Took: Duration(now.Sub(r.Began)), Waves: len(r.Waves), Reason: r.Reason,
+		Overrides: inUTC(r.Overrides), Emergency: r.Emergency,
 		Restore: restore(r), opinions: h.opinions, stops: h.stops,
 	}
 	if !r.Ended.IsZero() {

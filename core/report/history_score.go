@@ -73,7 +73,7 @@ func (h *hearing) hear(before core.State, r *core.Rollout, e core.Event) {
 		}
 	}
 	switch {
-	case e.Type == core.EventPassed:
+	case e.Type == core.EventPassed, e.Type == core.EventPromoted:
 		h.newest = nil
 	case e.Override != nil && (e.Type == core.EventRollingBack || e.State == core.StateAborted):
 		h.stops.human = true

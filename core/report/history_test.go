@@ -344,7 +344,7 @@ func TestHistoryOfHostiles(t *testing.T) {
 		s.first()
 		s.tell(0, core.Event{Type: core.EventLooked, Wave: "one-box", Verdicts: []core.Verdict{{Check: bad, Verdict: core.VerdictKind(bad), Reason: bad}}})
 		s.tell(0, core.Event{Type: core.EventEnded, State: core.StateAborted, Reason: bad,
-			Override: &core.Override{Kind: bad, Reason: bad, By: core.Actor{Name: bad}}})
+			Override: &core.Override{Kind: core.OverrideKind(bad), Reason: bad, By: core.Actor{Name: bad}}})
 	})
 	h := s.chronicle.History()
 	h.Line = bad

@@ -59,15 +59,15 @@ func ended(r PastRollout) string {
 	if reason == "" {
 		reason = r.State.Meaning()
 	}
-	said := override(r.Override, func(s string) string { return line(s, 160) })
-	switch {
-	case said == "":
+	said := overrides(r.Overrides, func(s string) string { return line(s, 160) })
+	if len(said) == 0 {
 		return reason
-	case r.Cause == core.CauseOverride || r.State == core.StateAborted:
-		return "Override: " + said
-	default:
-		return reason + " Override: " + said
 	}
+	text := "Override: " + strings.Join(said, "; ")
+	if r.Cause == core.CauseOverride || r.State == core.StateAborted {
+		return text
+	}
+	return reason + " " + text
 }
 
 // figureLines says what each figure counts, so that nobody has to guess.

@@ -59,7 +59,11 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 	switch e.Type {
 	case core.EventStarted:
 		p.started(r)
+	case core.EventExpedited:
+		p.Adopt(p.plan.For(r))
+		p.Say("EMERGENCY. %s", line(e.Reason, 400))
 	case core.EventClaimed:
+		p.Adopt(p.plan.For(r))
 		p.Say("Going on with rollout %s of version %s: it is %s.", line(r.ID, 60), line(r.Start.Version, 40), r.State)
 	case core.EventResumed:
 		p.Say("RESUMED. %s", line(e.Reason, 400))
@@ -76,6 +80,8 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 		p.baking(r, wave)
 	case core.EventPassed:
 		p.Say("%s  PASSED its bake: %s", wave, cmp.Or(p.verdicts(e.Verdicts), "no checks were asked"))
+	case core.EventPromoted:
+		p.Say("%s  PROMOTED. %s", wave, line(e.Reason, 400))
 	case core.EventHalted:
 		p.Say("%s  HALTED. %s", wave, line(e.Reason, 400))
 	case core.EventRollingBack:

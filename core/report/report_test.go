@@ -319,7 +319,7 @@ func TestEmptyStatusHasNoNull(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"rollout":"","line":"/","version":"","previous":"","state":"","wave":"w","reason":"","next_at":null,` +
-		`"waves":[{"name":"w","state":"","targets":[],"verdicts":[]}]}`
+		`"waves":[{"name":"w","state":"","targets":[],"verdicts":[]}],"overrides":[]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

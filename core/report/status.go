@@ -20,7 +20,10 @@ type Status struct {
 	NextAt   *time.Time   `json:"next_at"` // null: nothing is due
 	Waves    []WaveStatus `json:"waves"`
 
-	Override *core.Override `json:"override,omitempty"` // what a human did to it
+	Overrides []core.Override `json:"overrides"`           // what humans did to it, oldest first
+	Emergency bool            `json:"emergency,omitempty"` // it takes the plan's fast lane
+	Accepted  bool            `json:"accepted,omitempty"`  // a human accepted a precheck that did not pass
+	To        string          `json:"to,omitempty"`        // the version that a human had put on every target
 }
 
 // WaveStatus is one wave of a [Status].
@@ -29,6 +32,7 @@ type WaveStatus struct {
 	State    core.WaveState  `json:"state"`
 	Targets  []TargetStatus  `json:"targets"`
 	Verdicts []VerdictStatus `json:"verdicts"`
+	Promoted bool            `json:"promoted,omitempty"` // a human passed it before it had passed its bake
 }
 
 // TargetStatus is one target of a [WaveStatus].
@@ -66,7 +70,8 @@ func NewVerdicts(verdicts []core.Verdict) []VerdictStatus {
 func NewStatus(r *core.Rollout, next time.Time) Status {
 	s := Status{
 		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
-		State: r.State, Reason: why(r), Override: r.Override, Waves: make([]WaveStatus, 0, len(r.Waves)),
+		State: r.State, Reason: why(r), Waves: make([]WaveStatus, 0, len(r.Waves)),
+		Overrides: inUTC(r.Overrides), Emergency: r.Emergency, Accepted: r.Accepted, To: r.To,
 	}
 	if w := atWork(r); w != nil {
 		s.Wave = w.Name
@@ -76,7 +81,7 @@ func NewStatus(r *core.Rollout, next time.Time) Status {
 	}
 	for i := range r.Waves {
 		w := &r.Waves[i]
-		ws := WaveStatus{Name: w.Name, State: w.State,
+		ws := WaveStatus{Name: w.Name, State: w.State, Promoted: w.Promoted,
 			Targets: make([]TargetStatus, 0, len(w.Targets)), Verdicts: NewVerdicts(w.Verdicts)}
 		for _, t := range w.Targets {
 			ws.Targets = append(ws.Targets, TargetStatus{t.Name, t.State, t.Version, t.Attempts})
@@ -84,6 +89,15 @@ func NewStatus(r *core.Rollout, next time.Time) Status {
 		s.Waves = append(s.Waves, ws)
 	}
 	return s
+}
+
+// inUTC is what humans did, as JSON has it.
+func inUTC(all []core.Override) []core.Override {
+	list := append([]core.Override{}, all...)
+	for i := range list {
+		list[i].At = list[i].At.UTC()
+	}
+	return list
 }
 
 // atWork is the wave that is at work, or the last that was; nil if the rollout has none.

@@ -18,9 +18,13 @@ const mostWaves = 50
 // their limit of 1 MiB whatever the size of the rollout, and depends on nothing but r and now.
 func Summary(r *core.Rollout, now time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s %s: %s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20))
+	emergency := ""
+	if r.Emergency {
+		emergency = ", EMERGENCY"
+	}
+	fmt.Fprintf(&b, "## %s %s: %s%s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20), emergency)
 	fmt.Fprintf(&b, "**Why:** %s\n\n", cmp.Or(markdown(why(r), 1000), r.State.Meaning()))
-	if said := override(r.Override, func(s string) string { return markdown(s, 500) }); said != "" {
+	for _, said := range overrides(r.Overrides, func(s string) string { return markdown(s, 500) }) {
 		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
 	}
 	fmt.Fprintf(&b, "Rollout %s, previous version %s, started %s UTC.\n\n", markdown(r.ID, 80),
@@ -60,7 +64,7 @@ func waveSummary(b *strings.Builder, r *core.Rollout, now time.Time) {
 		if d, started := baked(r, w, now); started {
 			bake = lasting(d)
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(w.Name, 60), markdown(string(w.State), 20), progress(w),
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(w.Name, 60), markdown(waveState(w), 20), progress(w),
 			percent(share[i]), instant(w.Out), bake, tally(w.Verdicts))
 	}
 	if hidden := len(r.Waves) - (to - from); hidden > 0 {

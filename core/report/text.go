@@ -48,9 +48,12 @@ func headline(p *page, r *core.Rollout, now time.Time) {
 	if r.Blocked != nil {
 		state += ", BLOCKED"
 	}
+	if r.Emergency {
+		state += ", EMERGENCY"
+	}
 	p.print("%s  %s  %s\n", bold.on(line(r.Line.String(), 60), p.color), version, statePaint(string(r.State)).on(state, p.color))
 	p.paragraph("  ", cmp.Or(line(why(r), 600), r.State.Meaning()))
-	if said := override(r.Override, func(s string) string { return line(s, 300) }); said != "" {
+	for _, said := range overrides(r.Overrides, func(s string) string { return line(s, 300) }) {
 		p.paragraph("  ", "Override: "+said)
 	}
 	age := lasting(now.Sub(r.Changed))
@@ -72,7 +75,7 @@ func waveTable(r *core.Rollout, v View) *table {
 		}
 		t.rows = append(t.rows, []cell{
 			name,
-			{line(string(w.State), 16), statePaint(string(w.State))},
+			{line(waveState(w), 16), statePaint(waveState(w))},
 			{text: progress(w)},
 			{text: bakeText(r, w, v)},
 			{tally(w.Verdicts), verdictPaint(w.Verdicts)},
@@ -85,7 +88,7 @@ func waveTable(r *core.Rollout, v View) *table {
 func bakeText(r *core.Rollout, w *core.Wave, v View) string {
 	least := time.Duration(-1)
 	if v.Plan != nil && w.Rule < len(v.Plan.Waves) {
-		least = v.Plan.Waves[w.Rule].Bake.Min
+		least = v.Plan.For(r).Waves[w.Rule].Bake.Min
 	}
 	switch d, started := baked(r, w, v.Now); {
 	case started && least >= 0:
@@ -146,7 +149,7 @@ func statePaint(state string) paint {
 	switch state {
 	case string(core.StateSucceeded), string(core.WavePassed):
 		return green
-	case string(core.StateHalted), string(core.StateAborted), string(core.StateRolledBack), string(core.StateRollingBack):
+	case promoted, string(core.StateHalted), string(core.StateAborted), string(core.StateRolledBack), string(core.StateRollingBack):
 		return yellow
 	case string(core.StateRollbackFailed):
 		return red

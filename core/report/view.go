@@ -186,8 +186,11 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		return []string{"Nothing: the line is free for the next version."}
 	case core.StateHalted:
 		does := []string{"Run the same command, or re-run the CI job, to resume. " + kept(r.Cause)}
-		if touched, _ := out(r); touched > 0 && previous(r) != "none" {
+		if touched, _ := out(r); touched > 0 && previous(r) != "none" && r.Start.Activated == "" {
 			does = append(does, `To put the previous version back instead: breakwater rollback --reason "..."`)
+		}
+		if r.Unpromotable() == "" && r.Cause != core.CauseCheck && r.Cause != core.CauseInterrupted {
+			does = append(does, `To accept it as it is and then go on: breakwater promote --reason "..."`)
 		}
 		return append(does, `To leave it as it is and free the line: breakwater abort --reason "..."`)
 	case core.StateRolledBack:
@@ -263,11 +266,23 @@ func names(all []string, safe func(string) string) string {
 	return text
 }
 
-// override says who asked for what, and why; "" if nobody did.
-func override(o *core.Override, safe func(string) string) string {
-	if o == nil {
-		return ""
+// overrides say who did what, when, and why, oldest first.
+func overrides(all []core.Override, safe func(string) string) []string {
+	said := make([]string, len(all))
+	for i, o := range all {
+		who := cmp.Or(o.By.Name, o.By.Host, o.By.ID, "somebody")
+		said[i] = fmt.Sprintf("%s by %s at %s UTC, who said: %s", safe(string(o.Kind)), safe(who), minute(o.At), safe(o.Reason))
 	}
-	who := cmp.Or(o.By.Name, o.By.Host, o.By.ID, "somebody")
-	return fmt.Sprintf("%s by %s, who said: %s", safe(o.Kind), safe(who), safe(o.Reason))
+	return said
+}
+
+// promoted is the state of a wave that a human passed, for people.
+const promoted = "promoted"
+
+// waveState is how a wave stands, for people: one that a human passed did not pass by itself.
+func waveState(w *core.Wave) string {
+	if w.Promoted && w.State == core.WavePassed {
+		return promoted
+	}
+	return string(w.State)
 }
