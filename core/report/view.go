@@ -210,6 +210,9 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		}
 		return []string{does + ".", `To free the line for another version: breakwater abort --reason "..."`}
 	}
+	if r.Lease.Holder.ID == "" && (r.State == core.StatePending || r.State == core.StateDeploying) && next.IsZero() {
+		return []string{"No job is at work on it. Run the same command, or re-run the CI job: it goes on where it stopped."}
+	}
 	if next.IsZero() {
 		return []string{"Nothing while its job runs. If the job is gone, run the same command, or re-run the CI job: " +
 			"it goes on where it stopped."}
