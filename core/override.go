@@ -143,7 +143,7 @@ func (s Start) activation() string {
 // Activates is the version that must not be rolled back across by whatever comes after this rollout and goes back to
 // previous; empty: there is none. An activation that did not end well stays in force until a later rollout succeeds.
 func (r *Rollout) Activates(previous string) string {
-	if r.State == StateSucceeded || r.To != "" || previous == r.Start.Version || !r.Touched() {
+	if r.State == StateSucceeded || previous == r.Start.Version || !r.Touched() {
 		return ""
 	}
 	return r.Start.Activated

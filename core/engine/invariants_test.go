@@ -27,20 +27,25 @@ var (
 // every event and every act.
 func TestInvariants(t *testing.T) {
 	if *seed != 0 {
-		story(t, *seed)
+		story(t, *seed, make(map[string]int))
 		return
 	}
-	ends := make(map[core.State]int)
+	ends, done := make(map[core.State]int), make(map[string]int)
 	for s := uint64(1); s <= uint64(*seeds); s++ {
-		ends[story(t, s)]++
+		ends[story(t, s, done)]++
 		if t.Failed() {
 			t.Fatalf("seed %d broke it; replay with: go test ./core/engine -run TestInvariants -seed %d -v", s, s)
 		}
 	}
-	t.Logf("%d rollouts ended: %v", *seeds, ends)
+	t.Logf("%d rollouts ended: %v; humans: %v", *seeds, ends, done)
 	for _, want := range []core.State{core.StateSucceeded, core.StateRolledBack, core.StateHalted, core.StateRollbackFailed} {
 		if ends[want] == 0 {
 			t.Errorf("no rollout ended %s: the test does not reach it", want)
+		}
+	}
+	for _, want := range overrides {
+		if done[want] == 0 {
+			t.Errorf("no human ever did this: %s", want)
 		}
 	}
 }
@@ -56,17 +61,23 @@ type world struct {
 	clock  *engine.VirtualClock
 	faults int // how many are left to happen
 
-	told     *core.Rollout     // what the ledger tells, event by event
-	runs     map[string]string // target to version
-	inside   bool              // a second actor is at work inside a call of the first
-	attempts int
+	told      *core.Rollout     // what the ledger tells, event by event
+	humans    humans            // what humans did, as the events tell
+	impatient int               // how many more of them come in the middle of something
+	runs      map[string]string // target to version
+	inside    bool              // a second actor is at work inside a call of the first
+	attempts  int
 }
 
 // story tells one random rollout to its end and returns that end.
-func story(t *testing.T, seed uint64) core.State {
+func story(t *testing.T, seed uint64, done map[string]int) core.State {
 	w := newWorld(t, seed)
+	w.humans.done = done
 	for range 60 {
 		w.attempts++
+		if w.rnd.IntN(5) == 0 {
+			w.actor("run-1", w.attempts).override()
+		}
 		r, err := w.actor("run-1", w.attempts).run()
 		var lost engine.Lost
 		var blocked engine.Blocked
@@ -88,6 +99,8 @@ func story(t *testing.T, seed uint64) core.State {
 			_ = w.clock.Wait(context.Background(), w.clock.Now().Add(5*time.Minute))
 			_ = w.clock.Wait(context.Background(), blocked.Until)
 			continue
+		case errors.As(err, new(engine.Refused)) && strings.Contains(err.Error(), "does not hurry a rollback"):
+			continue // the next one does without
 		case err == nil, errors.Is(err, errFault), errors.Is(err, errDead), errors.As(err, &lost), errors.Is(err, context.Canceled):
 			continue // someone runs it again
 		}
@@ -137,6 +150,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		}
 		w.waves = append(w.waves, sw)
 	}
+	w.addOverrides()
 	if rnd.IntN(3) > 0 {
 		w.addWindows()
 	}
@@ -191,15 +205,9 @@ func (w *world) actor(run string, attempt int) *process {
 
 func (p *process) run() (*core.Rollout, error) {
 	defer p.cancel()
-	p.logf("-- %s begins at %s", p.id.ID, p.clock.Now().Format(time.TimeOnly))
-	e := &engine.Engine{
-		Line: p.plan.Line(), Ledger: p, Clock: p, Actor: p.id, Observer: p, Lease: 10 * time.Minute, LastWords: time.Second,
-		Dead: func(core.Actor) bool { return false },
-		Equip: func(string, string) (engine.Gear, error) {
-			return engine.Gear{Plan: p.plan, Deploy: p, Rollback: p, Checks: p, Windows: p.windows()}, nil
-		},
-	}
-	r, err := e.Run(p.ctx, engine.Request{Version: "v2", Previous: "v1",
+	emergency := p.emergency()
+	p.logf("-- %s begins at %s %s", p.id.ID, p.clock.Now().Format(time.TimeOnly), emergency)
+	r, err := p.engine().Run(p.ctx, engine.Request{Version: "v2", Previous: "v1", Emergency: emergency,
 		Waves: func(context.Context, string) ([]core.StartWave, error) {
 			waves := slices.Clone(p.waves)
 			for i := range waves {
@@ -216,10 +224,25 @@ func (p *process) run() (*core.Rollout, error) {
 	return r, err
 }
 
+func (p *process) engine() *engine.Engine {
+	return &engine.Engine{
+		Line: p.plan.Line(), Ledger: p, Clock: p, Actor: p.id, Observer: p, Lease: 10 * time.Minute, LastWords: time.Second,
+		Dead: func(core.Actor) bool { return false },
+		Equip: func(string, string) (engine.Gear, error) {
+			return engine.Gear{Plan: p.plan, Deploy: p, Rollback: p, Checks: p, Windows: p.windows()}, nil
+		},
+	}
+}
+
 // fault decides whether something goes wrong in this call, and how.
 func (p *process) fault() string {
 	if p.dead {
 		return "dead"
+	}
+	if p.impatient > 0 && p.rnd.IntN(25) == 0 {
+		p.impatient--
+		p.second("human")
+		return "human"
 	}
 	if p.faults == 0 || p.rnd.IntN(12) != 0 {
 		return ""
@@ -245,6 +268,10 @@ func (p *process) second(kind string) {
 	}
 	p.inside = true
 	defer func() { p.inside = false }()
+	if kind == "human" {
+		p.override()
+		return
+	}
 	other := p.actor("run-2", 1)
 	if kind == "next attempt" {
 		p.attempts++
@@ -305,6 +332,7 @@ func (p *process) Append(ctx context.Context, line core.Line, after int64, event
 func (p *process) checkEvents(events []core.Event) {
 	for _, e := range events {
 		before := p.told
+		p.checkOverride(before, e)
 		wave := slices.IndexFunc(before.Waves, func(w core.Wave) bool { return w.Name == e.Wave })
 		switch e.Type {
 		case core.EventBlocked:
@@ -312,7 +340,7 @@ func (p *process) checkEvents(events []core.Event) {
 				p.t.Errorf("wave %s is said to open at %s, when it is shut", e.Wave, e.Due)
 			}
 		case core.EventDeploying:
-			if !begun(before.Waves[wave]) && !p.mayStart(wave, e.At) {
+			if !begun(before.Waves[wave]) && !p.mayStart(wave, e.At) && !before.Emergency {
 				p.t.Errorf("wave %s starts at %s while its window is shut", e.Wave, e.At)
 			}
 			for _, w := range before.Waves[:wave] {
@@ -321,7 +349,7 @@ func (p *process) checkEvents(events []core.Event) {
 				}
 			}
 		case core.EventPassed:
-			if served := e.At.Sub(before.Waves[wave].Since); served < p.plan.Waves[wave].Bake.Min {
+			if served := e.At.Sub(before.Waves[wave].Since); served < p.shortest(wave) {
 				p.t.Errorf("wave %s passed after %s", e.Wave, served)
 			}
 			for _, v := range e.Verdicts {
@@ -337,14 +365,14 @@ func (p *process) checkEvents(events []core.Event) {
 				p.t.Errorf("%s got in while %s held the line until %s", e.Actor, before.Lease.Holder.ID, before.Lease.Until)
 			}
 		case core.EventEnded:
-			if e.State == core.StateRolledBack && p.plan.Rollback.Verify > 0 && len(p.plan.Checks) > 0 && before.Verified == nil {
+			if e.State == core.StateRolledBack && p.plan.Rollback.Verify > 0 && len(p.plan.Checks) > 0 && before.Verified == nil && !before.Restored.IsZero() {
 				p.t.Error("rolled back, and nobody asked whether the checks have recovered")
 			}
 		}
 		switch e.Type {
-		case core.EventStarted, core.EventClaimed:
+		case core.EventStarted, core.EventClaimed, core.EventPromoted:
 		default:
-			if before.Lease.Holder.ID != e.Actor {
+			if before.Lease.Holder.ID != e.Actor && !p.humans.mayEnd(before, events, e) {
 				p.t.Errorf("%s wrote %s while %s held the line", e.Actor, e.Type, before.Lease.Holder.ID)
 			}
 		}
@@ -372,6 +400,9 @@ func (p *process) Deploy(ctx context.Context, act core.Act) (string, error) {
 	if t.State != want {
 		p.t.Errorf("%s acts on %s, which the ledger calls %s", p.id.ID, t.Name, t.State)
 	}
+	if act.Rollback && act.Version != p.humans.wanted(r) {
+		p.t.Errorf("%s gets %s, not %s", t.Name, act.Version, p.humans.wanted(r))
+	}
 	if r.Lease.Holder.ID != p.id.ID {
 		p.t.Errorf("%s acts on %s while %s holds the line", p.id.ID, t.Name, r.Lease.Holder.ID)
 	}
@@ -385,7 +416,7 @@ func (p *process) Deploy(ctx context.Context, act core.Act) (string, error) {
 		if p.rnd.IntN(2) == 0 {
 			return "", ctx.Err()
 		}
-	case "rival", "next attempt":
+	case "rival", "next attempt", "human":
 		// Whatever the other actor did, this one was cut off; what it had started may still have its effect first.
 		if p.told.Lease.Holder.ID != p.id.ID {
 			return "", errFault
@@ -461,8 +492,7 @@ func (w *world) checkEnd(r *core.Rollout) {
 			}
 			switch {
 			case r.State == core.StateSucceeded && t.State == core.TargetDeployed && runs != "v2",
-				r.State == core.StateRolledBack && t.InScope && runs != "v1",
-				t.Attempts == 0 && runs != t.Version:
+				r.State == core.StateRolledBack && (t.InScope || w.humans.to != "") && runs != w.humans.wanted(r):
 				w.t.Errorf("the rollout is %s, %s is %s (%d attempts) and runs %s", r.State, t.Name, t.State, t.Attempts, runs)
 			}
 			if r.State == core.StateRolledBack && w.plan.Rollback.Scope == core.ScopeRollout && t.Attempts > 0 && !t.InScope {
