@@ -201,6 +201,9 @@ func success(r *Rollout) string {
 			failed = append(failed, t.Name)
 		}
 	}
+	if r.Emergency {
+		reason += " It was an emergency: bakes may have been shorter than the plan's."
+	}
 	if len(failed) > 0 {
 		reason += fmt.Sprintf(" The plan tolerated failed deploys on %s.", listed(failed))
 	}

@@ -113,8 +113,8 @@ func (e *Engine) expedite(p *core.Plan, req Request) ([]core.Event, error) {
 			"Add emergency: {min_bake: 5m} to it, or run without --emergency.", req.Version)}
 	}
 	return []core.Event{{Type: core.EventExpedited, Override: e.override(core.OverrideEmergency, req.Emergency),
-		Reason: fmt.Sprintf("%s. Bakes may be as short as %s and windows are passed; every check is asked as ever.",
-			strings.TrimRight(e.said("declared an EMERGENCY", req.Emergency), ". "), core.Brief(p.Emergency.MinBake))}}, nil
+		Reason: fmt.Sprintf("EMERGENCY, declared by %s: %s. Bakes may be as short as %s and windows are passed; every check is asked as ever.",
+			who(e.Actor), strings.TrimRight(req.Emergency, ". "), core.Brief(p.Emergency.MinBake))}}, nil
 }
 
 // hurry takes the fast lane of the plan in an emergency.

@@ -61,10 +61,14 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 		p.started(r)
 	case core.EventExpedited:
 		p.Adopt(p.plan.For(r))
-		p.Say("EMERGENCY. %s", line(e.Reason, 400))
+		p.Say("%s", line(e.Reason, 400))
 	case core.EventClaimed:
 		p.Adopt(p.plan.For(r))
-		p.Say("Going on with rollout %s of version %s: it is %s.", line(r.ID, 60), line(r.Start.Version, 40), r.State)
+		is := "is"
+		if r.State == core.StateSucceeded {
+			is = "has"
+		}
+		p.Say("Going on with rollout %s of version %s: it %s %s.", line(r.ID, 60), line(r.Start.Version, 40), is, r.State)
 	case core.EventResumed:
 		p.Say("RESUMED. %s", line(e.Reason, 400))
 	case core.EventPrechecked:
@@ -88,7 +92,11 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 		p.Say("%s  ROLLING BACK %s. %s", fmt.Sprintf("%-14s", line(r.Waves[r.Wave].Name, 24)), plural(len(e.Targets), "target"), line(e.Reason, 400))
 	case core.EventReverting:
 		p.began = e.At
-		p.Say("%s  putting the previous version back on %s: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
+		version := "the previous version"
+		if r.To != "" {
+			version = "version " + line(r.To, 40)
+		}
+		p.Say("%s  putting %s back on %s: %s", wave, version, plural(len(e.Targets), "target"), few(e.Targets))
 	case core.EventVerified:
 		if r.Unwell {
 			p.Say("%-14s  NOT RECOVERED: %s", "verify", p.verdicts(e.Verdicts))

@@ -189,6 +189,9 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		if touched, _ := out(r); touched > 0 && previous(r) != "none" && r.Start.Activated == "" {
 			does = append(does, `To put the previous version back instead: breakwater rollback --reason "..."`)
 		}
+		if r.Start.Activated != "" {
+			does = append(does, `To roll forward: breakwater abort --reason "...", then run the version that mends it.`)
+		}
 		if r.Unpromotable() == "" && r.Cause != core.CauseCheck && r.Cause != core.CauseInterrupted {
 			does = append(does, `To accept it as it is and then go on: breakwater promote --reason "..."`)
 		}
