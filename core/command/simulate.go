@@ -16,10 +16,11 @@ import (
 type simulateCmd struct {
 	planFlag
 	atFlag
-	Fail   []string      `help:"A failure: wave=2, wave=NAME, target=NAME, rollback=TARGET, check=NAME or check=NAME@12m. May be repeated." placeholder:"FAILURE" sep:"none"`
-	KillAt []string      `help:"The process dies right after it wrote this event, and a later attempt goes on: deploying, baking, ... May be repeated." placeholder:"EVENT"`
-	Each   time.Duration `help:"How long one deploy takes." default:"1m"`
-	JSON   bool          `name:"json" help:"Print the events and the status as JSON."`
+	Fail      []string      `help:"A failure: wave=2, wave=NAME, target=NAME, rollback=TARGET, check=NAME or check=NAME@12m. May be repeated." placeholder:"FAILURE" sep:"none"`
+	KillAt    []string      `help:"The process dies right after it wrote this event, and a later attempt goes on: deploying, baking, ... May be repeated." placeholder:"EVENT"`
+	Emergency bool          `help:"In the plan's fast lane: shorter bakes, windows passed."`
+	Each      time.Duration `help:"How long one deploy takes." default:"1m"`
+	JSON      bool          `name:"json" help:"Print the events and the status as JSON."`
 }
 
 // Run simulates a rollout of the plan. The exit code is that of the rollout.
@@ -33,8 +34,11 @@ func (c *simulateCmd) Run(ctx context.Context, s *ship) error {
 		return err
 	}
 	sim := engine.Simulation{Plan: l.Plan, Waves: waves, Ledger: ledger.NewMemory(), Start: c.start(s).UTC().Truncate(time.Minute), Each: c.Each, Opens: opens}
+	if c.Emergency {
+		sim.Hurry = "simulated"
+	}
 	late := ""
-	if opens != nil {
+	if opens != nil && !c.Emergency {
 		if o := opens.Opening(0, sim.Start); !o.Open && !o.Until.IsZero() {
 			late, sim.Start = core.Shut(waves[0].Name, o), o.Until.UTC()
 		}

@@ -24,6 +24,7 @@ type Simulation struct {
 	Each   time.Duration  // how long one deploy takes
 	Faults []Fault
 	KillAt []core.EventType // the process dies right after it wrote the next such event, and a later attempt goes on
+	Hurry  string           // why it is an emergency; empty: it is not
 	Checks core.Asker       // who answers the checks; nil: they pass, but for those that are told to fail
 }
 
@@ -70,7 +71,7 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 			Dead: func(core.Actor) bool { return false }, Lease: time.Hour, LastWords: time.Second,
 		}
 		r, err := e.Run(ctx, Request{
-			Version: "new", Previous: "old",
+			Version: "new", Previous: "old", Emergency: s.Hurry,
 			Waves: func(context.Context, string) ([]core.StartWave, error) { return s.Waves, nil },
 		})
 		if !errors.Is(err, errKilled) {

@@ -22,6 +22,11 @@ func noRollback(s Subject) []fault {
 	rollsBack := func(c core.Check) bool { return c.React.Fail == core.ReactRollback }
 	when := []any{&p.Rollback.When, &p.Rollback}
 	switch {
+	case p.Activate:
+		return []fault{{
+			what: "Nothing rolls back by itself: the plan says activate, so a failed deploy and a failed check only halt.", about: "activate",
+			at: []any{&p.Activate}, do: "Take activate out of the plan again once this release is out everywhere.",
+		}}
 	case len(p.Rollback.When) == 0:
 		return []fault{{what: "Nothing rolls back by itself: a failed deploy and a failed check only halt.", about: "when", at: when}}
 	case len(p.Checks) > 0 && !onCheck:

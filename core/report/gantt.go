@@ -51,6 +51,12 @@ func bars(b *strings.Builder, r *core.Rollout, w *core.Wave, now time.Time) {
 			bar(b, "bake", "active", w.Since, end)
 		case core.WaveHalted:
 			bar(b, "bake halted", "crit", w.Since, end)
+		case core.WavePassed:
+			if w.Promoted {
+				bar(b, "bake "+promoted, "crit", w.Since, end)
+				break
+			}
+			bar(b, "bake", "done", w.Since, end)
 		default:
 			bar(b, "bake", "done", w.Since, end)
 		}

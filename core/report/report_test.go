@@ -191,6 +191,41 @@ var stories = map[string]func(*testing.T) *story{
 			Override: &core.Override{Kind: "abort", Reason: "wrong branch", By: core.Actor{Name: "bob"}}})
 		return s
 	},
+	"promoted": func(t *testing.T) *story { // with no job at work
+		s := halted(t)
+		s.tell(time.Hour, core.Event{Type: core.EventPromoted, Wave: "first-region", Reason: "bob promoted wave first-region: the probe is wrong",
+			Override: &core.Override{Kind: core.OverridePromote, Reason: "the probe is wrong", By: core.Actor{Name: "bob"}}})
+		return s
+	},
+	"emergency": func(t *testing.T) *story {
+		s := begin(t)
+		s.tell(0, core.Event{Type: core.EventExpedited,
+			Reason:   "EMERGENCY, declared by bob: the shop is down. Bakes may be as short as 5m and windows are passed; every check is asked as ever.",
+			Override: &core.Override{Kind: core.OverrideEmergency, Reason: "the shop is down", By: core.Actor{Name: "bob"}}})
+		s.deploy("one-box", onebox)
+		s.bake("one-box")
+		return s
+	},
+	"activated": func(t *testing.T) *story {
+		s := begin(t)
+		s.deploy("one-box", onebox)
+		s.bake("one-box")
+		s.tell(12*time.Minute, core.Event{Type: core.EventHalted, Wave: "one-box", Cause: core.CauseCheck, Verdicts: s.verdicts(core.Fail),
+			Reason: "Check errors: 2.1% is above max 0.5%. The plan says activate: this release must not be rolled back across. Roll forward."})
+		s.events[0].Start.Activated = "v2.3.1"
+		return s
+	},
+	"rolled-back-twice": func(t *testing.T) *story { // by hand, after it had ended
+		s := begin(t)
+		s.deploy("one-box", onebox)
+		s.tell(time.Second, core.Event{Type: core.EventEnded, State: core.StateAborted, Reason: "bob aborted it: wrong branch",
+			Override: &core.Override{Kind: core.OverrideAbort, Reason: "wrong branch", By: core.Actor{Name: "bob"}}})
+		s.tell(time.Hour, core.Event{Type: core.EventRollingBack, Cause: core.CauseOverride, To: "v2.2.0", Targets: append(onebox[:1:1], region...),
+			Reason:   "eve asked for version v2.2.0: all of v2.3 is wrong",
+			Override: &core.Override{Kind: core.OverrideRollback, Reason: "all of v2.3 is wrong", By: core.Actor{Name: "eve"}}})
+		s.revert("first-region", region)
+		return s
+	},
 	"succeeded": func(t *testing.T) *story {
 		s := begin(t)
 		for _, w := range []struct {
@@ -207,6 +242,19 @@ var stories = map[string]func(*testing.T) *story{
 	},
 }
 
+// halted is a rollout that a check has halted.
+func halted(t *testing.T) *story {
+	s := begin(t)
+	s.deploy("one-box", onebox)
+	s.bake("one-box")
+	s.pass("one-box")
+	s.deploy("first-region", region)
+	s.bake("first-region")
+	s.tell(12*time.Minute, core.Event{Type: core.EventHalted, Wave: "first-region", Cause: core.CauseCheck,
+		Reason: "Check errors: 2.1% is above max 0.5%.", Verdicts: s.verdicts(core.Fail)})
+	return s
+}
+
 // failing is a rollout that has begun to go back.
 func failing(t *testing.T) *story {
 	s := begin(t)
@@ -221,7 +269,7 @@ func failing(t *testing.T) *story {
 	return s
 }
 
-var plan = &core.Plan{Waves: []core.WaveRule{
+var plan = &core.Plan{Emergency: &core.Emergency{MinBake: 5 * time.Minute}, Waves: []core.WaveRule{
 	{Name: "one-box", Bake: core.Bake{Min: 30 * time.Minute}},
 	{Name: "first-region", Bake: core.Bake{Min: 30 * time.Minute}},
 	{Name: "rest", Bake: core.Bake{Min: 2 * time.Hour}},
