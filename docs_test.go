@@ -126,6 +126,7 @@ func TestReadmeCommands(t *testing.T) {
 		"status":   {0, "No rollout on checkout/production yet."},
 		"history":  {0, "No rollout on checkout/production started within the last 90d."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
+		"promote":  {2, "PROMETHEUS_URL"},
 		"abort":    {2, "PROMETHEUS_URL"},
 		"check":    {2, "PROMETHEUS_URL"},
 		"backtest": {2, "PROMETHEUS_URL"},

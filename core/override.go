@@ -80,10 +80,10 @@ func (r *Rollout) Unpromotable() string {
 // unpromotableHalt is [Rollout.Unpromotable] of a halted rollout.
 func (r *Rollout) unpromotableHalt(wave, again string) string {
 	switch {
-	case r.halted.from == StateBaking, r.halted.from == StatePending && len(r.Precheck) > 0:
+	case r.halted.from == StateBaking, r.halted.from == StatePending && (r.Cause == CausePrecheck || r.Cause == CauseUnasked):
 		return ""
 	case r.halted.from == StatePending:
-		return "it was halted before anything was asked or touched, so there is nothing to pass. " + again
+		return "it was halted before anything was touched, and no check stands in its way. " + again
 	case r.Cause == CauseDeploy:
 		return fmt.Sprintf("the deploy of wave %s failed, and a wave that is not out cannot pass. %s Failed targets are deployed again.", wave, again)
 	case r.Cause == CauseWindow, r.Cause == CauseUnasked:
