@@ -176,7 +176,7 @@ type Clock interface {
 
 // An Observer is told what happens, to show it to people. It must not block.
 type Observer interface {
-	// Recorded comes after an event is in the ledger and applied to r.
+	// Recorded comes after an event is in the ledger and applied to r, also one that was written beside this process.
 	Recorded(r *Rollout, e Event)
 	// Looked comes after every look of a bake, whether or not it is written down.
 	Looked(r *Rollout, seen Evidence)

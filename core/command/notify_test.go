@@ -60,3 +60,59 @@ notify: [%q, "%s/${HOOK_TOKEN}"]
 		t.Errorf("standard error:\n%s", stderr.String())
 	}
 }
+
+// TestNotifyOverrides tells of what humans do: an emergency, a promote of what is halted, and the end that it brings.
+func TestNotifyOverrides(t *testing.T) {
+	var heard []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var body struct {
+			State, Reason string
+			Overrides     []struct{ Kind, Reason string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		said := body.State
+		for _, o := range body.Overrides {
+			said += ", " + o.Kind + ": " + o.Reason
+		}
+		heard = append(heard, said)
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	plan := fmt.Sprintf(`
+version: 1
+service: shop
+environment: test
+targets: [{name: a}]
+waves: [{name: all, select: all}]
+deploy: {run: "true"}
+rollback: {when: []}
+bake: {min: 1h, every: 100ms}
+checks: [{name: smoke, run: exit 1}]
+precheck: false
+emergency: {min_bake: 200ms}
+notify: [%q]
+`, server.URL)
+	if err := os.WriteFile(filepath.Join(dir, "breakwater.yaml"), []byte(plan), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{4, []string{"run", "--version", "v2", "--previous", "v1", "--emergency", "--reason", "it burns"}},
+		{0, []string{"promote", "--reason", "it is out"}},
+	} {
+		var out strings.Builder
+		code := command.Main(t.Context(), c.args, command.Env{Stdout: &out, Stderr: &out, Dir: dir, Environ: []string{"PATH=" + os.Getenv("PATH")}})
+		if code != c.code {
+			t.Errorf("%v: exit code %d\n%s", c.args, code, out.String())
+		}
+	}
+	want := []string{"pending, emergency: it burns", "halted, emergency: it burns",
+		"baking, emergency: it burns, promote: it is out", "succeeded, emergency: it burns, promote: it is out"}
+	if !slices.Equal(heard, want) {
+		t.Errorf("heard %q\nwant %q", heard, want)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,9 +238,9 @@ func TestHolderGlances(t *testing.T) {
 			done <- err
 		}()
 		sleep(t, 12*time.Minute)
-		before := counted.n
+		before := counted.n.Load()
 		sleep(t, 40*time.Minute)
-		if n := counted.n - before; n > 4*40+1 {
+		if n := counted.n.Load() - before; n > 4*40+1 {
 			t.Errorf("%d reads in 40 minutes of a bake", n)
 		}
 		rival := s.by(core.Actor{ID: "next", Run: "7", Attempt: 2})
@@ -256,11 +257,11 @@ func TestHolderGlances(t *testing.T) {
 // reads counts how often a ledger is read.
 type reads struct {
 	core.Ledger
-	n int
+	n atomic.Int64
 }
 
 func (r *reads) Read(ctx context.Context, line core.Line) ([]core.Event, error) {
-	r.n++
+	r.n.Add(1)
 	return r.Ledger.Read(ctx, line)
 }
 
