@@ -36,7 +36,7 @@ func (r *Rollout) Unpromotable() string {
 	switch r.State {
 	case StateBaking:
 		if r.Waves[r.Wave].State == WavePassed {
-			return fmt.Sprintf("wave %s, the last one, has passed its bake already. %s", wave, again)
+			return fmt.Sprintf("wave %s, the last one, has passed already. %s", wave, again)
 		}
 		return ""
 	case StateHalted:
@@ -44,8 +44,11 @@ func (r *Rollout) Unpromotable() string {
 	case StatePending:
 		return "no wave has begun, so there is no bake to end. " + again
 	case StateDeploying:
-		if r.Waiting() {
-			return fmt.Sprintf("wave %s has not begun, so there is no bake to end. A window is passed only by run --emergency.", wave)
+		switch {
+		case r.Blocked != nil:
+			return fmt.Sprintf("wave %s waits for its window, and a window is passed only by run --emergency.", wave)
+		case r.Waiting():
+			return fmt.Sprintf("wave %s has not begun, so there is no bake to end. %s", wave, again)
 		}
 		return fmt.Sprintf("wave %s is being deployed. Only a wave that is out can pass; wait until it bakes.", wave)
 	case StateRollingBack, StateRollbackFailed:
