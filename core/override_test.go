@@ -260,3 +260,18 @@ func TestPlanForAnEmergency(t *testing.T) {
 		t.Error("the plan itself changed")
 	}
 }
+// TestOverrideOfAnOldLedger folds what was written before overrides were a list with times.
+func TestOverrideOfAnOldLedger(t *testing.T) {
+	var e core.Event
+	old := `{"type":"ended","state":"aborted","reason":"bob aborted it","override":{"kind":"abort","reason":"why","by":{"id":"x","name":"bob"}}}`
+	if err := json.Unmarshal([]byte(old), &e); err != nil {
+		t.Fatal(err)
+	}
+	s := tell(t).then(e)
+	if o := s.r.Overrides; len(o) != 1 || o[0].Kind != core.OverrideAbort || o[0].By.Name != "bob" || !o[0].At.Equal(s.r.Ended) {
+		t.Errorf("%+v", o)
+	}
+	if now, _ := json.Marshal(e.Override); strings.Contains(string(now), `"at"`) {
+		t.Errorf("an event says twice when it was: %s", now)
+	}
+}
