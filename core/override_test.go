@@ -260,6 +260,7 @@ func TestPlanForAnEmergency(t *testing.T) {
 		t.Error("the plan itself changed")
 	}
 }
+
 // TestOverrideOfAnOldLedger folds what was written before overrides were a list with times.
 func TestOverrideOfAnOldLedger(t *testing.T) {
 	var e core.Event
