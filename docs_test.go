@@ -46,6 +46,7 @@ func TestReadmeBlocks(t *testing.T) {
 		"yaml: version: 1":        "TestReadmePlan",
 		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: windows:":          "TestReadmeWindows",
+		"yaml: # policy.yaml":     "TestReadmePolicy",
 		"mermaid: stateDiagram":   "for people",
 	}
 	text, err := os.ReadFile("README.md")
@@ -112,6 +113,23 @@ func TestReadmeWindows(t *testing.T) {
 	}
 	if said := strings.Join(strings.Fields(string(all)), " "); !strings.Contains(said, want) {
 		t.Error("the README says something else of a Friday")
+	}
+}
+
+// TestReadmePolicy asks the README's plan to keep to its policy: what it says of that is so.
+func TestReadmePolicy(t *testing.T) {
+	dir := newcomer(t)
+	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte(readme(t, "yaml", "# policy.yaml")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out := call(t, dir, "plan", "--policy", "policy.yaml")
+	all, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.ReplaceAll("\n"+strings.TrimSpace(out), "\n", "\n    ")
+	if code != 2 || !strings.Contains(string(all), said+"\n") {
+		t.Errorf("exit code %d:\n%s", code, out)
 	}
 }
 

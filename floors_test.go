@@ -22,6 +22,7 @@ var floors = map[string]struct {
 	"core/judge":             {may: []string{"core"}},
 	"core/schedule":          {may: []string{"core"}},
 	"core/lint":              {may: []string{"core"}},
+	"core/policy":            {may: []string{"core"}},
 	"core/window":            {may: []string{"core"}},
 	"core/calendar":          {may: []string{"core"}, others: true}, // rrule-go
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror

@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // EventType names what happened.
 type EventType string
@@ -63,6 +66,7 @@ type Start struct {
 	PlanFile string      `json:"plan_file"`
 	Waves    []StartWave `json:"waves"`
 	By       Actor       `json:"by"`
+	Policy   *Obeyed     `json:"policy,omitempty"` // nil: none was asked for
 }
 
 // A StartWave is one wave as it was cut when the rollout started.
@@ -70,6 +74,15 @@ type StartWave struct {
 	Name    string        `json:"name"`
 	Rule    int           `json:"rule"` // index into [Plan.Waves]
 	Targets []StartTarget `json:"targets"`
+}
+
+// Weight adds up the weights of targets. A target without one counts 1.
+func Weight(targets []StartTarget) float64 {
+	sum := 0.0
+	for _, t := range targets {
+		sum += cmp.Or(t.Weight, 1)
+	}
+	return sum
 }
 
 // A StartTarget is a target with what is known of it when the rollout started.

@@ -40,7 +40,7 @@ type verbs struct {
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
-	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, for editors."`
+	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, or of a policy, for editors."`
 	Version    versionCmd    `cmd:"" help:"The version of this binary."`
 	Serve      serveCmd      `cmd:"" hidden:"" help:"One server of the quickstart's fleet."`
 }
@@ -158,6 +158,7 @@ type ship struct {
 	environ map[string]string
 	forge   core.Forge
 	log     core.Log
+	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
 	closers []io.Closer // what stays open until the command ends
 }
 

@@ -27,7 +27,7 @@ type rollbackCmd struct {
 
 // Run puts the previous version back on everything that an unfinished rollout touched.
 func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
-	return s.override(ctx, c.rolloutFlags, c.reasonFlag, core.StateRolledBack, (*engine.Engine).RollBack)
+	return s.override(ctx, c.rolloutFlags, c.reasonFlag, "rollback", core.StateRolledBack, (*engine.Engine).RollBack)
 }
 
 type abortCmd struct {
@@ -37,15 +37,18 @@ type abortCmd struct {
 
 // Run ends an unfinished rollout and keeps what is out.
 func (c *abortCmd) Run(ctx context.Context, s *ship) error {
-	return s.override(ctx, c.rolloutFlags, c.reasonFlag, core.StateAborted, (*engine.Engine).Abort)
+	return s.override(ctx, c.rolloutFlags, c.reasonFlag, "abort", core.StateAborted, (*engine.Engine).Abort)
 }
 
-func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, want core.State, do func(*engine.Engine, context.Context, string) (*core.Rollout, error)) error {
+func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, kind string, want core.State, do func(*engine.Engine, context.Context, string) (*core.Rollout, error)) error {
 	if err := why.check(); err != nil {
 		return err
 	}
 	l, err := s.load(f.Plan, s.lookup)
 	if err != nil {
+		return err
+	}
+	if err := s.mayOverride(ctx, f.policyFlag, l, kind); err != nil {
 		return err
 	}
 	return s.rollOut(ctx, l, f, want, func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e, ctx, why.Reason) })

@@ -21,6 +21,7 @@ type Status struct {
 	Waves    []WaveStatus `json:"waves"`
 
 	Override *core.Override `json:"override,omitempty"` // what a human did to it
+	Policy   *core.Obeyed   `json:"policy,omitempty"`   // that it kept to when it started
 }
 
 // WaveStatus is one wave of a [Status].
@@ -66,7 +67,7 @@ func NewVerdicts(verdicts []core.Verdict) []VerdictStatus {
 func NewStatus(r *core.Rollout, next time.Time) Status {
 	s := Status{
 		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
-		State: r.State, Reason: why(r), Override: r.Override, Waves: make([]WaveStatus, 0, len(r.Waves)),
+		State: r.State, Reason: why(r), Override: r.Override, Policy: r.Start.Policy, Waves: make([]WaveStatus, 0, len(r.Waves)),
 	}
 	if w := atWork(r); w != nil {
 		s.Wave = w.Name

@@ -53,6 +53,9 @@ func headline(p *page, r *core.Rollout, now time.Time) {
 	if said := override(r.Override, func(s string) string { return line(s, 300) }); said != "" {
 		p.paragraph("  ", "Override: "+said)
 	}
+	if obeyed := policy(r.Start.Policy, line); obeyed != "" {
+		p.paragraph("  ", "Policy: "+obeyed)
+	}
 	age := lasting(now.Sub(r.Changed))
 	if r.State.Over() {
 		age = "ended " + age + " ago"
