@@ -32,6 +32,7 @@ var floors = map[string]struct {
 	"core/shell":             {may: []string{"core"}},
 	"core/deploy":            {may: []string{"core", "core/shell"}, others: true},
 	"core/backtest":          {may: []string{"core", "core/engine", "core/report"}, others: true},
+	"core/doctor":            {may: []string{"core", "core/shell"}, others: true},
 	"core/check":             {may: []string{"core", "core/shell", "core/judge"}, others: true},
 	"core/report":            {may: []string{"core"}, others: true},
 	"core/command":           {may: []string{"core", "core/*"}, others: true},

@@ -40,6 +40,7 @@ type verbs struct {
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
+	Doctor     doctorCmd     `cmd:"" help:"Look at what a rollout will need: plan, policy, ledger, sources, commands, clock, permissions. Touches no target."`
 	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, or of a policy, for editors."`
 	Version    versionCmd    `cmd:"" help:"The version of this binary."`
 	Serve      serveCmd      `cmd:"" hidden:"" help:"One server of the quickstart's fleet."`

@@ -171,6 +171,15 @@ func (e *Engine) admit(file, text string, waves []core.StartWave) (*core.Obeyed,
 	return e.Admit(file, text, waves)
 }
 
+// governed refuses to touch a rollout that started under a policy without one: to leave the flag out must not be a way
+// round it.
+func (e *Engine) governed(r *core.Rollout) error {
+	if p := r.Start.Policy; p != nil && e.Admit == nil {
+		return Refused{Reason: fmt.Sprintf("Rollout %s keeps to the policy %s, so nothing is done to it without one. Pass --policy %s.", r.ID, p.Name, p.Name)}
+	}
+	return nil
+}
+
 // admitAgain asks whether the plan that an unfinished rollout started with keeps to the floors as they are now. One that
 // goes back is never held up.
 func (e *Engine) admitAgain(r *core.Rollout) error {
@@ -217,8 +226,8 @@ func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, more ...core.Ev
 		return nil, Blocked{Reason: fmt.Sprintf("%s is held by %s until %s (rollout %s, %s). Wait for it, or cancel that job; "+
 			"a later attempt of the same CI run takes over at once.", e.Line, who(r.Lease.Holder), r.Lease.Until.UTC().Format(time.RFC3339), r.ID, r.State)}
 	}
-	if p := r.Start.Policy; p != nil && e.Admit == nil {
-		return nil, Refused{Reason: fmt.Sprintf("Rollout %s keeps to the policy %s, so nothing is done to it without one. Pass --policy %s.", r.ID, p.Name, p.Name)}
+	if err := e.governed(r); err != nil {
+		return nil, err
 	}
 	gear, err := e.Equip(r.Start.PlanFile, r.Start.Plan)
 	if err != nil {
