@@ -42,7 +42,7 @@ func TestReadmeBlocks(t *testing.T) {
 		"sh: go run . quickstart": "TestQuickstart, and .ci/run",
 		"sh: go test ./...":       ".ci/run",
 		"sh: #!/bin/sh":           "TestReadmePlan",
-		"sh: breakwater plan":     "TestReadmeCommands",
+		"sh: breakwater doctor":   "TestReadmeCommands",
 		"yaml: version: 1":        "TestReadmePlan",
 		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: windows:":          "TestReadmeWindows",
@@ -139,6 +139,7 @@ func TestReadmeCommands(t *testing.T) {
 		code int
 		says string
 	}{
+		"doctor":   {2, "PROMETHEUS_URL"},
 		"plan":     {0, "EARLIEST FINISH"},
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
@@ -149,7 +150,7 @@ func TestReadmeCommands(t *testing.T) {
 		"backtest": {2, "PROMETHEUS_URL"},
 	}
 	dir := newcomer(t)
-	for line := range strings.Lines(readme(t, "sh", "breakwater plan")) {
+	for line := range strings.Lines(readme(t, "sh", "breakwater doctor")) {
 		line, _, _ = strings.Cut(line, " #")
 		args := strings.Split(strings.TrimSpace(line), " ")[1:]
 		if _, quoted, ok := strings.Cut(line, `"`); ok {

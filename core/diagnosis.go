@@ -49,7 +49,7 @@ func Skew(than string, ours, theirs time.Time) Diagnosis {
 	case off > skewWarning:
 		d.Health = HealthWarning
 	default:
-		d.What = fmt.Sprintf("The clock here is that of %s, to %s.", than, skewWarning)
+		d.What = fmt.Sprintf("The clock here is within %s of that of %s.", skewWarning, than)
 		return d
 	}
 	d.What = fmt.Sprintf("The clock here is %s %s that of %s.", Brief(off), way, than)

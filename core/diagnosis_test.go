@@ -10,8 +10,8 @@ import (
 func TestSkew(t *testing.T) {
 	now := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	for off, want := range map[time.Duration]core.Diagnosis{
-		0:                        {Health: core.HealthOK, What: "The clock here is that of x, to 5s."},
-		-5400 * time.Millisecond: {Health: core.HealthOK, What: "The clock here is that of x, to 5s."},
+		0:                        {Health: core.HealthOK, What: "The clock here is within 5s of that of x."},
+		-5400 * time.Millisecond: {Health: core.HealthOK, What: "The clock here is within 5s of that of x."},
 		6 * time.Second:          {Health: core.HealthWarning, What: "The clock here is 6s ahead of that of x."},
 		-time.Minute:             {Health: core.HealthWarning, What: "The clock here is 1m behind that of x."},
 		61 * time.Second:         {Health: core.HealthProblem, What: "The clock here is 1m1s ahead of that of x."},

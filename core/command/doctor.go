@@ -142,8 +142,11 @@ func (e *examination) policy(ctx context.Context, l *loaded, waves []core.StartW
 // ledger reads the line, if there is a plan, and proves on a line of the doctor's own that the ledger works.
 func (e *examination) ledger(ctx context.Context, asked, dir string, line core.Line) {
 	ours, err := e.openLedger(ctx, asked, dir)
-	theirs, again := e.openLedger(ctx, asked, dir)
-	if err := errors.Join(err, again); err != nil {
+	var theirs core.Ledger
+	if err == nil {
+		theirs, err = e.openLedger(ctx, asked, dir)
+	}
+	if err != nil {
 		e.problem("ledger", "Name a ledger that is there with --ledger.", "%s", inShort(err))
 		return
 	}

@@ -23,7 +23,7 @@ func TestDoctorClocks(t *testing.T) {
 		age  string
 		want string
 	}{
-		"right": {0, "", "ok The clock here is that of source prom, to 5s."},
+		"right": {0, "", "ok The clock here is within 5s of that of source prom."},
 		"fast":  {time.Hour, "", "problem The clock here is 1h behind that of source prom."},
 		"kept":  {-time.Hour, "3600", ""},
 	} {
