@@ -117,13 +117,13 @@ func TestScript(t *testing.T) {
 		"if true; then touch ran; fi": "ok if is there.",
 		"cd sub && ./x":               "ok cd is there.",
 		"no-such-program x":           "problem no-such-program is not in PATH.",
-		"A=1 touch ran":               "ok The shell understands it.",
-		`"$HOME/x"`:                   "ok The shell understands it.",
-		"go() { touch ran; }\ngo":     "ok The shell understands it.",
-		"if true":                     "problem The shell does not understand it: ",
-		"echo 'open":                  "problem The shell does not understand it: ",
-		"# nothing":                   "ok The shell understands it.",
-		"touch ran\nif":               "problem The shell does not understand it: ",
+		"A=1 touch ran":               "ok The shell takes it.",
+		`"$HOME/x"`:                   "ok The shell takes it.",
+		"go() { touch ran; }\ngo":     "ok The shell takes it.",
+		"if true":                     "problem The shell does not take it: ",
+		"echo 'open":                  "problem The shell does not take it: ",
+		"# nothing":                   "ok The shell takes it.",
+		"touch ran\nif":               "problem The shell does not take it: ",
 	} {
 		for _, sh := range []string{"sh", "bash"} {
 			d := Script(t.Context(), "deploy.run", core.Command{Script: script, Shell: sh}, dir, shell.New(dir, os.Environ()))
@@ -271,5 +271,12 @@ func TestWatchers(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+func TestScriptWithoutItsShell(t *testing.T) {
+	d := Script(t.Context(), "deploy.run", core.Command{Script: "ls", Shell: "bash"}, t.TempDir(), shell.New("", []string{"PATH=/nowhere"}))
+	if want := "The shell does not take it: bash is not in PATH; install it, or leave out shell: bash."; d.Health != core.HealthProblem || d.What != want {
+		t.Errorf("%+v", d)
 	}
 }

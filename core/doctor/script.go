@@ -13,19 +13,19 @@ import (
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
-// Script looks at a command of the plan without running it: whether the shell understands it, and whether the program
+// Script looks at a command of the plan without running it: whether the shell takes it, and whether the program
 // that it begins with is there and may be run.
 func Script(ctx context.Context, about string, cmd core.Command, dir string, run *shell.Runner) core.Diagnosis {
 	d := core.Diagnosis{About: about, Health: core.HealthProblem}
 	if err := run.Parse(ctx, cmd); err != nil {
-		d.What = fmt.Sprintf("The shell does not understand it: %v.", err)
-		d.Do = "Mend the script."
+		d.What = fmt.Sprintf("The shell does not take it: %v.", err)
+		d.Do = "Mend the script, or install the shell that it asks for."
 		return d
 	}
 	word := firstWord(cmd.Script)
 	switch {
 	case word == "":
-		return core.Well(about, "The shell understands it.")
+		return core.Well(about, "The shell takes it.")
 	case strings.Contains(word, "/"):
 		return program(about, word, dir)
 	case !run.Knows(ctx, cmd, word):
