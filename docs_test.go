@@ -42,10 +42,11 @@ func TestReadmeBlocks(t *testing.T) {
 		"sh: go run . quickstart": "TestQuickstart, and .ci/run",
 		"sh: go test ./...":       ".ci/run",
 		"sh: #!/bin/sh":           "TestReadmePlan",
-		"sh: breakwater plan":     "TestReadmeCommands",
+		"sh: breakwater doctor":   "TestReadmeCommands",
 		"yaml: version: 1":        "TestReadmePlan",
 		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: windows:":          "TestReadmeWindows",
+		"yaml: # policy.yaml":     "TestReadmePolicy",
 		"mermaid: stateDiagram":   "for people",
 	}
 	text, err := os.ReadFile("README.md")
@@ -115,12 +116,30 @@ func TestReadmeWindows(t *testing.T) {
 	}
 }
 
+// TestReadmePolicy asks the README's plan to keep to its policy: what it says of that is so.
+func TestReadmePolicy(t *testing.T) {
+	dir := newcomer(t)
+	if err := os.WriteFile(filepath.Join(dir, "policy.yaml"), []byte(readme(t, "yaml", "# policy.yaml")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, out := call(t, dir, "plan", "--policy", "policy.yaml")
+	all, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := strings.ReplaceAll("\n"+strings.TrimSpace(out), "\n", "\n    ")
+	if code != 2 || !strings.Contains(string(all), said+"\n") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
 // TestReadmeCommands calls every command of the README in a newcomer's folder, where nothing has been released yet.
 func TestReadmeCommands(t *testing.T) {
 	want := map[string]struct {
 		code int
 		says string
 	}{
+		"doctor":   {2, "PROMETHEUS_URL"},
 		"plan":     {0, "EARLIEST FINISH"},
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
@@ -132,7 +151,7 @@ func TestReadmeCommands(t *testing.T) {
 		"backtest": {2, "PROMETHEUS_URL"},
 	}
 	dir := newcomer(t)
-	for line := range strings.Lines(readme(t, "sh", "breakwater plan")) {
+	for line := range strings.Lines(readme(t, "sh", "breakwater doctor")) {
 		line, _, _ = strings.Cut(line, " #")
 		args := strings.Split(strings.TrimSpace(line), " ")[1:]
 		if _, quoted, ok := strings.Cut(line, `"`); ok {

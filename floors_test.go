@@ -22,6 +22,7 @@ var floors = map[string]struct {
 	"core/judge":             {may: []string{"core"}},
 	"core/schedule":          {may: []string{"core"}},
 	"core/lint":              {may: []string{"core"}},
+	"core/policy":            {may: []string{"core"}},
 	"core/window":            {may: []string{"core"}},
 	"core/calendar":          {may: []string{"core"}, others: true}, // rrule-go
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
@@ -31,6 +32,7 @@ var floors = map[string]struct {
 	"core/shell":             {may: []string{"core"}},
 	"core/deploy":            {may: []string{"core", "core/shell"}, others: true},
 	"core/backtest":          {may: []string{"core", "core/engine", "core/report"}, others: true},
+	"core/doctor":            {may: []string{"core", "core/shell"}, others: true},
 	"core/check":             {may: []string{"core", "core/shell", "core/judge"}, others: true},
 	"core/report":            {may: []string{"core"}, others: true},
 	"core/command":           {may: []string{"core", "core/*"}, others: true},

@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // EventType names what happened.
 type EventType string
@@ -69,7 +72,8 @@ type Start struct {
 
 	// Activated is the version that this rollout must not be rolled back across: its own, if its plan says activate, or
 	// that of an activation before it which did not end well.
-	Activated string `json:"activated,omitempty"`
+	Activated string  `json:"activated,omitempty"`
+	Policy    *Obeyed `json:"policy,omitempty"` // nil: none was asked for
 }
 
 // A StartWave is one wave as it was cut when the rollout started.
@@ -77,6 +81,15 @@ type StartWave struct {
 	Name    string        `json:"name"`
 	Rule    int           `json:"rule"` // index into [Plan.Waves]
 	Targets []StartTarget `json:"targets"`
+}
+
+// Weight adds up the weights of targets. A target without one counts 1.
+func Weight(targets []StartTarget) float64 {
+	sum := 0.0
+	for _, t := range targets {
+		sum += cmp.Or(t.Weight, 1)
+	}
+	return sum
 }
 
 // A StartTarget is a target with what is known of it when the rollout started.

@@ -59,6 +59,14 @@ type WaveRule struct {
 	Bake   Bake   `json:"bake,omitempty" jsonschema_description:"Overrides single keys of the plan's bake for this wave."`
 }
 
+// Size is what says how large the waves of a rule are: pointers to fields, the nearest cause first.
+func (r *WaveRule) Size() []any {
+	if r.Split == nil {
+		return []any{&r.Select}
+	}
+	return []any{&r.Split.First, &r.Split, &r.Select}
+}
+
 // Select chooses targets. With All it takes what is left; otherwise every label must have one of the listed values.
 type Select struct {
 	All    bool

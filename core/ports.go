@@ -225,6 +225,14 @@ type Coroner interface {
 	Gone(ctx context.Context, a Actor) (bool, error)
 }
 
+// A Patient is a Forge that can say whether it lets this job do its work.
+type Patient interface {
+	// Examine looks at the token, at what it permits, at the forge's clock (see [Skew]) and the like, and changes nothing
+	// that anybody would see. The plan says what is needed; it is nil if it does not load. Something that could not be
+	// looked at is a problem, and names the permission that is missing.
+	Examine(ctx context.Context, p *Plan) []Diagnosis
+}
+
 // A Witness is a Forge that shows what happens while it happens: on the commit, in a list of deployments.
 type Witness interface {
 	// Witness returns who is to be told. Close waits until everything was shown, or the forge gave up.

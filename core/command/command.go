@@ -41,7 +41,8 @@ type verbs struct {
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, or a named good one, by hand: of a finished rollout too."`
 	Promote    promoteCmd    `cmd:"" help:"End a bake early, or pass a halted wave or precheck, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
-	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, for editors."`
+	Doctor     doctorCmd     `cmd:"" help:"Look at what a rollout will need: plan, policy, ledger, sources, commands, clock, permissions. Touches no target."`
+	Schema     schemaCmd     `cmd:"" help:"The JSON Schema of a plan, or of a policy, for editors."`
 	Version    versionCmd    `cmd:"" help:"The version of this binary."`
 	Serve      serveCmd      `cmd:"" hidden:"" help:"One server of the quickstart's fleet."`
 }
@@ -159,6 +160,7 @@ type ship struct {
 	environ map[string]string
 	forge   core.Forge
 	log     core.Log
+	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
 	closers []io.Closer // what stays open until the command ends
 }
 

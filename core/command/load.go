@@ -125,7 +125,7 @@ func (s *ship) asker(p *core.Plan, dir string, runner *shell.Runner) (core.Asker
 func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error) {
 	sources := make(map[string]core.Source, len(p.Sources))
 	for name, spec := range p.Sources {
-		source, err := metric.Open(spec, metric.Env{Clock: s.Clock, Shell: s.shell(dir), Dir: dir, Proxy: http.ProxyFromEnvironment})
+		source, err := metric.Open(spec, s.around(dir))
 		if err != nil {
 			return nil, usage{fmt.Errorf("source %s: %w", name, err)}
 		}
@@ -135,6 +135,11 @@ func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error)
 		}
 	}
 	return sources, nil
+}
+
+// around is what sources take from this process.
+func (s *ship) around(dir string) metric.Env {
+	return metric.Env{Clock: s.Clock, Shell: s.shell(dir), Dir: dir, Proxy: http.ProxyFromEnvironment}
 }
 
 // targets reads the plan's list of targets from where the plan says.

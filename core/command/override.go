@@ -30,7 +30,7 @@ type rollbackCmd struct {
 func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
 	return s.override(ctx, c.rolloutFlags, c.reasonFlag, ends(core.StateRolledBack), func(e *engine.Engine) (*core.Rollout, error) {
 		return e.RollBack(ctx, core.Way{Reason: c.Reason, To: c.To})
-	})
+	}, core.OverrideRollback)
 }
 
 type promoteCmd struct {
@@ -42,7 +42,7 @@ type promoteCmd struct {
 func (c *promoteCmd) Run(ctx context.Context, s *ship) error {
 	return s.override(ctx, c.rolloutFlags, c.reasonFlag, anyhow, func(e *engine.Engine) (*core.Rollout, error) {
 		return e.Promote(ctx, c.Reason)
-	})
+	}, core.OverridePromote)
 }
 
 // anyhow is what a command has done that leaves the rollout to others.
@@ -56,22 +56,28 @@ type abortCmd struct {
 
 // Run ends an unfinished rollout. What is out stays out, unless it is to be rolled back.
 func (c *abortCmd) Run(ctx context.Context, s *ship) error {
-	want := core.StateAborted
+	want, kinds := core.StateAborted, []core.OverrideKind{core.OverrideAbort}
 	if c.Rollback {
-		want = core.StateRolledBack
+		want, kinds = core.StateRolledBack, append(kinds, core.OverrideRollback)
 	}
 	return s.override(ctx, c.rolloutFlags, c.reasonFlag, ends(want), func(e *engine.Engine) (*core.Rollout, error) {
 		return e.Abort(ctx, c.Reason, c.Rollback)
-	})
+	}, kinds...)
 }
 
-func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, done func(*core.Rollout) bool, do func(*engine.Engine) (*core.Rollout, error)) error {
+// override does what only those may do whom the policy lets, for each of the kinds.
+func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, done func(*core.Rollout) bool, do func(*engine.Engine) (*core.Rollout, error), kinds ...core.OverrideKind) error {
 	if err := why.check(); err != nil {
 		return err
 	}
 	l, err := s.load(f.Plan, s.lookup)
 	if err != nil {
 		return err
+	}
+	for _, kind := range kinds {
+		if err := s.mayOverride(ctx, f.policyFlag, l, kind); err != nil {
+			return err
+		}
 	}
 	return s.rollOut(ctx, l, f, done, func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e) })
 }

@@ -13,6 +13,7 @@ import (
 
 type planCmd struct {
 	planFlag
+	policyFlag
 	atFlag
 	Version string `help:"The version that is meant to go out, for the rules about versions."`
 	Format  string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
@@ -27,6 +28,10 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
+	obeyed, err := s.obeys(ctx, c.policyFlag, l, waves)
+	if err != nil {
+		return err
+	}
 	opens, err := s.timetable(ctx, l, waves)
 	if err != nil {
 		return err
@@ -34,7 +39,9 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	rows := schedule.Outlook(l.Plan, waves, c.start(s), opens)
 	findings := s.lint(l, waves, c.Version)
 	s.annotate(findings)
-	if err := c.print(s, outlook(l.Plan, waves, rows), findings); err != nil {
+	o := outlook(l.Plan, waves, rows)
+	o.Policy = obeyed
+	if err := c.print(s, o, findings); err != nil {
 		return err
 	}
 	for _, row := range rows {

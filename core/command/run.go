@@ -12,11 +12,17 @@ import (
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
-// rolloutFlags are the flags of every command that works on a line.
-type rolloutFlags struct {
+// lineFlags are the flags of every command that looks at a line.
+type lineFlags struct {
 	planFlag
 	Ledger string `help:"Where the state is kept: file:FOLDER or git:REMOTE. Default: git:origin in GitHub Actions, else file:.breakwater." placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print the status as JSON at the end, and progress to standard error."`
+}
+
+// rolloutFlags are the flags of every command that works on a line.
+type rolloutFlags struct {
+	lineFlags
+	policyFlag
 }
 
 type runCmd struct {
@@ -44,6 +50,11 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	l, err := s.load(c.Plan, s.lookup)
 	if err != nil {
 		return err
+	}
+	if c.Emergency {
+		if err := s.mayOverride(ctx, c.policyFlag, l, core.OverrideEmergency); err != nil {
+			return err
+		}
 	}
 	version, err := s.version(ctx, c.Version, s.forge.Job())
 	if err != nil {
@@ -74,6 +85,10 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	if err != nil {
 		return err
 	}
+	admit, err := s.admit(ctx, f.policyFlag, l.dir)
+	if err != nil {
+		return err
+	}
 	for _, secret := range s.secrets() {
 		s.log.Mask(secret)
 	}
@@ -86,7 +101,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	defer told.close()
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told}, Dead: dead,
-		Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
+		Admit: admit, Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {

@@ -15,6 +15,7 @@ import (
 
 type simulateCmd struct {
 	planFlag
+	policyFlag
 	atFlag
 	Fail      []string      `help:"A failure: wave=2, wave=NAME, target=NAME, rollback=TARGET, check=NAME or check=NAME@12m. May be repeated." placeholder:"FAILURE" sep:"none"`
 	KillAt    []string      `help:"The process dies right after it wrote this event, and a later attempt goes on: deploying, baking, ... May be repeated." placeholder:"EVENT"`
@@ -27,6 +28,9 @@ type simulateCmd struct {
 func (c *simulateCmd) Run(ctx context.Context, s *ship) error {
 	l, waves, err := s.scheduled(ctx, c.Plan)
 	if err != nil {
+		return err
+	}
+	if _, err := s.obeys(ctx, c.policyFlag, l, waves); err != nil {
 		return err
 	}
 	opens, err := s.timetable(ctx, l, waves)

@@ -11,7 +11,7 @@ import (
 )
 
 type statusCmd struct {
-	rolloutFlags
+	lineFlags
 }
 
 // Run prints where the newest rollout of the line stands.

@@ -64,7 +64,7 @@ func LoadPlaces(file string, text []byte, lookup func(string) (string, bool), c 
 	if err := d.err(); err != nil {
 		return nil, Places{}, err
 	}
-	return plan, Places{seen: d.seen, plan: root}, nil
+	return plan, d.places(root), nil
 }
 
 // Targets reads a list of targets, as JSON or YAML, from a file or from what a command printed. The file is only a name

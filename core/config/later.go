@@ -12,16 +12,28 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// later lists what the plan is going to have and this version does not: a key, or "key: value".
+// later lists what plans and policies are going to have and this version does not: a key, or "key: value".
 var later = map[reflect.Type][]string{
-	reflect.TypeFor[core.Plan]():       {"requires", "on_newer", "policy"},
+	reflect.TypeFor[core.Plan]():       {"requires", "on_newer"},
 	reflect.TypeFor[core.Deploy]():     laterDrivers,
 	reflect.TypeFor[core.Rollback]():   append([]string{"rehearse"}, laterDrivers...),
 	reflect.TypeFor[core.Bake]():       {"wait: park"},
 	reflect.TypeFor[core.SourceSpec](): {"type: cloudwatch"},
+
+	reflect.TypeFor[core.RollbackFloor](): {"rehearse"},
+	reflect.TypeFor[core.DriverFloor]():   allow(laterDrivers),
 }
 
 var laterDrivers = []string{"aws-codedeploy", "github-workflow", "gitlab-pipeline"}
+
+// allow is how a policy names drivers.
+func allow(drivers []string) []string {
+	var values []string
+	for _, name := range drivers {
+		values = append(values, "allow: "+name)
+	}
+	return values
+}
 
 // notYet notes a key, or a "key: value", that this version does not have yet; known are the values that it has. It
 // reports whether what is one.

@@ -11,7 +11,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// A spot is one key of a struct of the plan.
+// A spot is one key of a struct of the plan or of the policy.
 type spot struct {
 	of  reflect.Type
 	key string
@@ -28,7 +28,7 @@ type rule struct {
 
 func at[T any](key string) spot { return spot{reflect.TypeFor[T](), key} }
 
-// rules has every rule of the plan.
+// rules has every rule of the plan and of the policy.
 var rules = map[spot]rule{
 	at[core.Plan]("version"):       versionRule,
 	at[core.Plan]("service"):       nameRule,
@@ -70,6 +70,19 @@ var rules = map[spot]rule{
 	at[core.Windows]("freeze"):     {want: "at least one freeze, or leave the key out", ok: hasElement, schema: setMinItems},
 	at[core.Windows]("timezone"):   homeRule,
 	at[core.Freeze]("calendar"):    calendarRule,
+
+	at[core.Policy]("version"):         versionRule,
+	at[core.Policy]("rules"):           {want: "at least one rule, or leave the key out", ok: hasElement, schema: setMinItems},
+	at[core.LineMatch]("services"):     linesRule,
+	at[core.LineMatch]("environments"): linesRule,
+	at[core.BakeFloor]("min"):          someTime,
+	at[core.BakeFloor]("first"):        someTime,
+	at[core.FirstWaveFloor]("max"):     shareRule,
+	at[core.GrowthFloor]("max"):        growthRule,
+	at[core.LargestFloor]("max"):       shareRule,
+	at[core.CheckFloor]("require"):     {want: "at least one check, or leave the key out", ok: hasElement, schema: setMinItems},
+	at[core.CheckMatch]("name"):        nameRule,
+	at[core.DriverFloor]("allow"):      {want: "at least one driver, or leave the key out", ok: hasElement, schema: setMinItems},
 }
 
 // Names end up in git refs, paths, job names and log lines: what any of those forbids, no name has.
@@ -79,12 +92,15 @@ const (
 	longestName = 100
 	// labelForm is that of Prometheus, so that a label can be one of a metric, of a variable and of an environment.
 	labelForm = `^[A-Za-z_][A-Za-z0-9_]*$`
+	// patternForm is that of a name in which * stands for any characters.
+	patternForm = `^[A-Za-z0-9_*][A-Za-z0-9._*-]*$`
 )
 
 var (
 	isName    = regexp.MustCompile(nameForm)
 	isBadName = regexp.MustCompile(badNameForm)
 	isLabel   = regexp.MustCompile(labelForm)
+	isPattern = regexp.MustCompile(patternForm)
 )
 
 func validName(s string) bool {
@@ -128,6 +144,14 @@ var (
 		ok:     func(v reflect.Value) bool { return validCalendar(v.String()) },
 		schema: func(s *jsonschema.Schema) { s.Pattern, s.Not = calendarForm, &jsonschema.Schema{Pattern: upwardsForm} },
 	}
+	linesRule = rule{
+		want: "at least one name of letters, digits, dot, dash and underscore, in which * stands for any characters",
+		ok: func(v reflect.Value) bool {
+			names := v.Interface().([]string)
+			return len(names) > 0 && !slices.ContainsFunc(names, func(s string) bool { return !isPattern.MatchString(s) })
+		},
+		schema: func(s *jsonschema.Schema) { s.MinItems, s.Items.Pattern = new(uint64(1)), patternForm },
+	}
 	aboveZero = rule{
 		want:   "a number above 0",
 		ok:     func(v reflect.Value) bool { return v.Float() > 0 },
@@ -160,6 +184,13 @@ var (
 		want:   "a share above 0% and below 100%, such as 99.9%",
 		ok:     func(v reflect.Value) bool { return v.Float() > 0 && v.Float() < 1 },
 		schema: func(s *jsonschema.Schema) { s.AllOf = []*jsonschema.Schema{{Pattern: positive}} },
+	}
+	shareRule = rule{
+		want: "a share above 0% and at most 100%, such as 10%",
+		ok:   func(v reflect.Value) bool { return v.Float() > 0 && v.Float() <= 1 },
+		schema: func(s *jsonschema.Schema) {
+			s.AllOf = []*jsonschema.Schema{{Pattern: positive}, {Pattern: percentForm}}
+		},
 	}
 	quantileRule = rule{
 		want:   "a number above 0 and below 1, such as 0.99",

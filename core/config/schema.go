@@ -17,7 +17,7 @@ import (
 // Schema returns the JSON Schema (draft 2020-12) of a plan, for editors. The same catalog gives the same bytes. What
 // only the loader can see, such as a name that is taken, the schema accepts.
 func Schema(c Catalog) ([]byte, error) {
-	g := &generator{catalog: c, types: make(map[string]reflect.Type), defs: make(jsonschema.Definitions)}
+	g := newGenerator(c)
 	plan := g.object(core.Plan{})
 	g.defs["Target"] = g.object(core.Target{})
 	g.defs["Command"] = exactlyOne(text(), g.object(commandForm{}))
@@ -39,11 +39,26 @@ func Schema(c Catalog) ([]byte, error) {
 	g.defs["Windows"].AnyOf = []*jsonschema.Schema{required("allow"), required("freeze")}
 	g.defs["Threshold"].AnyOf = []*jsonschema.Schema{required("max"), required("min")}
 
-	plan.Version = jsonschema.Version
-	plan.Title = "Breakwater plan"
-	plan.Description = "How one service goes out to one environment: in waves, each baked and judged before the next."
-	plan.Definitions = g.defs
-	text, err := json.MarshalIndent(plan, "", "  ")
+	return g.write(plan, "Breakwater plan", "How one service goes out to one environment: in waves, each baked and judged before the next.")
+}
+
+// PolicySchema returns the JSON Schema (draft 2020-12) of a policy, for editors.
+func PolicySchema(c Catalog) ([]byte, error) {
+	g := newGenerator(c)
+	policy := g.object(core.Policy{})
+	g.defs["CheckMatch"].AnyOf = []*jsonschema.Schema{required("kind"), required("name")}
+	g.defs["LineMatch"].AnyOf = []*jsonschema.Schema{required("environments"), required("services")}
+	allowed, _ := g.defs["DriverFloor"].Properties.Get("allow")
+	for _, name := range g.drivers() {
+		allowed.Items.Enum = append(allowed.Items.Enum, name)
+	}
+	return g.write(policy, "Breakwater policy", "What plans must keep to, whoever writes them.")
+}
+
+// write writes the schema of a whole file with what it refers to.
+func (g *generator) write(s *jsonschema.Schema, title, description string) ([]byte, error) {
+	s.Version, s.Title, s.Description, s.Definitions = jsonschema.Version, title, description, g.defs
+	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write the schema: %w", err)
 	}
@@ -55,6 +70,10 @@ type generator struct {
 	catalog Catalog
 	types   map[string]reflect.Type // by the name of their definition
 	defs    jsonschema.Definitions
+}
+
+func newGenerator(c Catalog) *generator {
+	return &generator{catalog: c, types: make(map[string]reflect.Type), defs: make(jsonschema.Definitions)}
 }
 
 // commandForm is the long form of a command.

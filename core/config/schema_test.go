@@ -111,6 +111,12 @@ func TestSchemaDescribes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	describes(t, text)
+}
+
+// describes finds the properties of a schema that have no description.
+func describes(t *testing.T, text []byte) {
+	t.Helper()
 	var walk func(path string, v any)
 	walk = func(path string, v any) {
 		switch v := v.(type) {
@@ -175,6 +181,11 @@ func compile(t testing.TB, c Catalog) *validator.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return compileText(t, text)
+}
+
+func compileText(t testing.TB, text []byte) *validator.Schema {
+	t.Helper()
 	value, err := validator.UnmarshalJSON(bytes.NewReader(text))
 	if err != nil {
 		t.Fatal(err)

@@ -82,6 +82,10 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err != nil {
 		return nil, err
 	}
+	obeyed, err := e.admit(req.PlanFile, req.PlanText, waves)
+	if err != nil {
+		return nil, err
+	}
 	if err := mayRollBack(gear.Plan, waves, previous, req.FirstRelease); err != nil {
 		return nil, err
 	}
@@ -99,7 +103,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 		return nil, err
 	}
 	start := &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
-		Waves: waves, By: e.Actor, Activated: last.Activates(previous)}
+		Waves: waves, By: e.Actor, Activated: last.Activates(previous), Policy: obeyed}
 	if gear.Plan.Activate {
 		start.Activated = req.Version
 	}
@@ -163,7 +167,40 @@ func (e *Engine) join(ctx context.Context, r *core.Rollout, req Request) (*sessi
 		return nil, Blocked{Reason: fmt.Sprintf("%s is busy: rollout %s of version %s is %s. %s Finish it first: run version %s again to go on, "+
 			"or use breakwater rollback or breakwater abort.", e.Line, r.ID, r.Start.Version, r.State, r.Reason, r.Start.Version)}
 	}
+	if err := e.admitAgain(r); err != nil {
+		return nil, err
+	}
 	return e.claim(ctx, r, req)
+}
+
+// admit asks whether a plan keeps to its floors.
+func (e *Engine) admit(file, text string, waves []core.StartWave) (*core.Obeyed, error) {
+	if e.Admit == nil {
+		return nil, nil
+	}
+	return e.Admit(file, text, waves)
+}
+
+// governed refuses to touch a rollout that started under a policy without one: to leave the flag out must not be a way
+// round it.
+func (e *Engine) governed(r *core.Rollout) error {
+	if p := r.Start.Policy; p != nil && e.Admit == nil {
+		return Refused{Reason: fmt.Sprintf("Rollout %s keeps to the policy %s, so nothing is done to it without one. Pass --policy %s.", r.ID, p.Name, p.Name)}
+	}
+	return nil
+}
+
+// admitAgain asks whether the plan that an unfinished rollout started with keeps to the floors as they are now. One that
+// goes back is never held up.
+func (e *Engine) admitAgain(r *core.Rollout) error {
+	if r.State == core.StateRollingBack || r.State == core.StateRollbackFailed {
+		return nil
+	}
+	if _, err := e.admit(r.Start.PlanFile, r.Start.Plan, r.Start.Waves); err != nil {
+		return fmt.Errorf("rollout %s goes on with the plan that it started with, and that does not keep to the policy. "+
+			"Roll it back or abort it, mend the plan, and release again.\n%w", r.ID, err)
+	}
+	return nil
 }
 
 // claim takes the lease, and wakes a rollout that rests.
@@ -192,6 +229,9 @@ func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, decide func(*co
 	if !r.Lease.YieldsTo(e.Actor, now, e.Dead) {
 		return nil, Blocked{Reason: fmt.Sprintf("%s is held by %s until %s (rollout %s, %s). Wait for it, or cancel that job; "+
 			"a later attempt of the same CI run takes over at once.", e.Line, who(r.Lease.Holder), r.Lease.Until.UTC().Format(time.RFC3339), r.ID, r.State)}
+	}
+	if err := e.governed(r); err != nil {
+		return nil, err
 	}
 	gear, err := e.Equip(r.Start.PlanFile, r.Start.Plan)
 	if err != nil {

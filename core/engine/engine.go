@@ -26,6 +26,10 @@ type Engine struct {
 	// in the working tree.
 	Equip func(planFile, planText string) (Gear, error)
 
+	// Admit refuses a plan that is below the floors that somebody has set for it, before anything is written down, and
+	// says which floors it keeps to. Nil: there are none. What goes back is never refused.
+	Admit func(planFile, planText string, waves []core.StartWave) (*core.Obeyed, error)
+
 	// Dead reports that the process of a lease's holder is known to be gone.
 	Dead func(core.Actor) bool
 

@@ -20,6 +20,9 @@ func (e *Engine) Promote(ctx context.Context, reason string) (*core.Rollout, err
 		if r.State == "" || r.State.Over() {
 			return nil, Refused{Reason: fmt.Sprintf("No rollout on %s is unfinished, so there is none to be promoted.", e.Line)}
 		}
+		if err := e.governed(r); err != nil {
+			return nil, err
+		}
 		if why := r.Unpromotable(); why != "" {
 			return nil, Refused{Reason: fmt.Sprintf("Rollout %s is %s and cannot be promoted: %s", r.ID, r.State, why)}
 		}

@@ -29,14 +29,6 @@ var (
 	}
 )
 
-func weight(targets []core.StartTarget) float64 {
-	sum := 0.0
-	for _, t := range targets {
-		sum += cmp.Or(t.Weight, 1)
-	}
-	return sum
-}
-
 func (s Subject) targets() []core.StartTarget {
 	var all []core.StartTarget
 	for _, w := range s.Waves {
@@ -48,31 +40,22 @@ func (s Subject) targets() []core.StartTarget {
 // rule is the rule of the plan that a wave was cut by.
 func (s Subject) rule(w core.StartWave) *core.WaveRule { return &s.Plan.Waves[w.Rule] }
 
-// sizeFields are what says how large a wave is.
-func (s Subject) sizeFields(w core.StartWave) []any {
-	r := s.rule(w)
-	if r.Split == nil {
-		return []any{&r.Select}
-	}
-	return []any{&r.Split.First, &r.Split, &r.Select}
-}
-
 func bigFirstWave(s Subject) []fault {
 	first := s.Waves[0]
-	share := weight(first.Targets) / weight(s.targets())
+	share := core.Weight(first.Targets) / core.Weight(s.targets())
 	if share <= firstShare+slack {
 		return nil
 	}
 	return []fault{{
 		what:  fmt.Sprintf("The first wave, %s, takes %s of the weight.", first.Name, percent(share)),
-		about: "first wave", at: s.sizeFields(first),
+		about: "first wave", at: s.rule(first).Size(),
 	}}
 }
 
 // steepGrowth finds, of the waves of one rule, the one that grows most.
 func steepGrowth(s Subject) (faults []fault) {
 	steepest := make(map[int]int) // by rule: the wave
-	factor := func(i int) float64 { return weight(s.Waves[i].Targets) / weight(s.Waves[i-1].Targets) }
+	factor := func(i int) float64 { return core.Weight(s.Waves[i].Targets) / core.Weight(s.Waves[i-1].Targets) }
 	for i := 1; i < len(s.Waves); i++ {
 		if factor(i) <= growth+slack {
 			continue
@@ -85,7 +68,7 @@ func steepGrowth(s Subject) (faults []fault) {
 	for _, rule := range slices.Sorted(maps.Keys(steepest)) {
 		i := steepest[rule]
 		w := s.Waves[i]
-		fields := s.sizeFields(w)
+		fields := s.rule(w).Size()
 		if r := s.rule(w); r.Split != nil && s.Waves[i-1].Rule == w.Rule {
 			fields = append([]any{&r.Split.Growth}, fields...)
 		}
@@ -112,7 +95,7 @@ func wideEarlyWave(s Subject) (faults []fault) {
 		seen[w.Rule] = true
 		faults = append(faults, fault{
 			what:  fmt.Sprintf("Wave %s, an early one, takes %d %s at once: %s.", w.Name, len(places), kind, few(places)),
-			about: "rule " + s.rule(w).Name, at: s.sizeFields(w),
+			about: "rule " + s.rule(w).Name, at: s.rule(w).Size(),
 		})
 	}
 	return faults
@@ -136,7 +119,7 @@ func busyFirstWave(s Subject) []fault {
 		if heavy[region] >= most-slack {
 			return []fault{{
 				what: fmt.Sprintf("The first wave, %s, is in the busiest region: %s has %s of the weight.", s.Waves[0].Name, region,
-					percent(heavy[region]/weight(s.targets()))),
+					percent(heavy[region]/core.Weight(s.targets()))),
 				about: "first wave", at: []any{&s.rule(s.Waves[0]).Select},
 			}}
 		}

@@ -49,8 +49,9 @@ const userAgent = "breakwater"
 // A visitor is the transport of a source: it says who asks, and bounds what comes back.
 type visitor struct {
 	*http.Transport
-	headers http.Header
-	limit   int64
+	headers  http.Header
+	limit    int64
+	answered func(http.Header) // nil: nobody wants to know
 }
 
 // client returns a client that follows no redirect: what it sends, credentials included, is for one host only.
@@ -79,7 +80,7 @@ func (a access) client(env Env) (*http.Client, error) {
 		dial = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
 	}
 	return &http.Client{
-		Transport: &visitor{headers: headers, limit: a.limit, Transport: &http.Transport{
+		Transport: &visitor{headers: headers, limit: a.limit, answered: env.Answered, Transport: &http.Transport{
 			Proxy:               a.proxy,
 			DialContext:         dial,
 			TLSClientConfig:     trust,
@@ -103,6 +104,9 @@ func (v *visitor) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := v.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
+	}
+	if v.answered != nil {
+		v.answered(resp.Header)
 	}
 	resp.Body = http.MaxBytesReader(nil, resp.Body, v.limit)
 	return resp, nil

@@ -101,6 +101,9 @@ type Env struct {
 	// Proxy returns the proxy for a request to a monitoring system, nil for none. The targets of a scrape are
 	// reached directly.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Answered is told the headers of every answer over HTTP. It may be called by several goroutines at once. Nil: nobody
+	// wants to know.
+	Answered func(http.Header)
 	// Dial opens connections. Nil means those of the operating system.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }

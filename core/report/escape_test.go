@@ -20,7 +20,8 @@ func hostileRollout(t *testing.T) *core.Rollout {
 	s := &story{t: t, at: began}
 	h := func(tag string) string { return hostile + tag }
 	s.tell(0, core.Event{Type: core.EventStarted, Start: &core.Start{Version: h("v"), Previous: h("p"),
-		Waves: []core.StartWave{{Name: h("w"), Targets: []core.StartTarget{{Target: core.Target{Name: h("t")}}}}}}})
+		Policy: &core.Obeyed{Name: h("f"), Commit: h("c"), Digest: h("d")},
+		Waves:  []core.StartWave{{Name: h("w"), Targets: []core.StartTarget{{Target: core.Target{Name: h("t")}}}}}}})
 	s.tell(0, core.Event{Type: core.EventDeploying, Wave: h("w"), Targets: []string{h("t")}})
 	s.tell(time.Minute, core.Event{Type: core.EventDeployed, Wave: h("w"),
 		Results: []core.Result{{Target: h("t"), Outcome: core.OutcomeFailed, Error: h("e"), Tail: "``````\n" + h("o")}}})
@@ -42,7 +43,8 @@ func TestHostileText(t *testing.T) {
 	if err := Text(&text, hostileRollout(t), View{Now: began}); err != nil {
 		t.Fatal(err)
 	}
-	if err := PlanText(&text, Outlook{Line: hostile, Waves: []OutlookWave{{Name: hostile, Targets: []string{hostile}, Waits: hostile}}}); err != nil {
+	if err := PlanText(&text, Outlook{Line: hostile, Waves: []OutlookWave{{Name: hostile, Targets: []string{hostile}, Waits: hostile}},
+		Policy: &core.Obeyed{Name: hostile, Digest: hostile}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := printable(text.String()); err != nil {

@@ -127,3 +127,21 @@ func TestFindingsOfHostiles(t *testing.T) {
 		t.Errorf("a forge would take this for a command:\n%s", b.String())
 	}
 }
+
+func TestDiagnosesText(t *testing.T) {
+	found := []core.Diagnosis{
+		core.Well("plan", "breakwater.yaml loads; targets: %d, waves: %d.", 3, 2),
+		{About: "source prom", Health: core.HealthWarning, What: "It answers, and has no data for check errors: sum(increase(http_requests_total{instance=~\"a|b\"}[5m]))",
+			Do: "Try the query where you look at metrics; what has no data never passes."},
+		{About: "ledger", Health: core.HealthProblem, What: "It cannot be written: 403 Forbidden.", Do: "Let this job write there."},
+		{About: hostile, Health: core.HealthProblem, What: hostile, Do: hostile},
+	}
+	var text bytes.Buffer
+	if err := Diagnoses(&text, found, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := printable(text.String()); err != nil {
+		t.Error(err)
+	}
+	golden(t, "diagnoses.txt", text.String())
+}

@@ -14,7 +14,8 @@ type Outlook struct {
 	Line  string        `json:"line"`
 	Waves []OutlookWave `json:"waves"`
 
-	Findings []core.Finding `json:"findings"` // of lint, sorted by place
+	Findings []core.Finding `json:"findings"`         // of lint, sorted by place
+	Policy   *core.Obeyed   `json:"policy,omitempty"` // nil: none was asked for
 }
 
 // OutlookWave is one wave of an [Outlook].
@@ -72,6 +73,9 @@ func PlanText(w io.Writer, o Outlook) error {
 		first, last := o.Waves[0], o.Waves[n-1]
 		p.print("\n  Earliest finish: %s UTC, %s after the start. Times are UTC; deploys are not counted.\n",
 			minute(last.EarliestFinish), lasting(last.EarliestFinish.Sub(first.EarliestStart)))
+	}
+	if obeyed := policy(o.Policy, line); obeyed != "" {
+		p.paragraph("  ", "The plan keeps to the policy "+obeyed+".")
 	}
 	return p.err
 }

@@ -115,6 +115,9 @@ func (p *Progress) started(r *core.Rollout) {
 	}
 	p.Say("Rollout %s: version %s to %s, %s in %s. Previous version: %s.", line(r.ID, 60), line(r.Start.Version, 40), line(r.Line.String(), 60),
 		plural(targets, "target"), plural(len(r.Waves), "wave"), line(previous(r), 40))
+	if obeyed := policy(r.Start.Policy, line); obeyed != "" {
+		p.Say("The plan keeps to the policy %s.", obeyed)
+	}
 }
 
 // outcomes shows the targets on which something failed; the rest is counted when the wave is out.

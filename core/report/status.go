@@ -24,6 +24,7 @@ type Status struct {
 	Emergency bool            `json:"emergency,omitempty"` // it takes the plan's fast lane
 	Accepted  bool            `json:"accepted,omitempty"`  // a human accepted a precheck that did not pass
 	To        string          `json:"to,omitempty"`        // the version that a human had put on every target
+	Policy    *core.Obeyed    `json:"policy,omitempty"`    // that it kept to when it started
 }
 
 // WaveStatus is one wave of a [Status].
@@ -71,7 +72,7 @@ func NewStatus(r *core.Rollout, next time.Time) Status {
 	s := Status{
 		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
 		State: r.State, Reason: why(r), Waves: make([]WaveStatus, 0, len(r.Waves)),
-		Overrides: inUTC(r.Overrides), Emergency: r.Emergency, Accepted: r.Accepted, To: r.To,
+		Overrides: inUTC(r.Overrides), Emergency: r.Emergency, Accepted: r.Accepted, To: r.To, Policy: r.Start.Policy,
 	}
 	if w := atWork(r); w != nil {
 		s.Wave = w.Name

@@ -27,6 +27,9 @@ func Summary(r *core.Rollout, now time.Time) string {
 	for _, said := range overrides(r.Overrides, func(s string) string { return markdown(s, 500) }) {
 		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
 	}
+	if obeyed := policy(r.Start.Policy, markdown); obeyed != "" {
+		fmt.Fprintf(&b, "**Policy:** %s\n\n", obeyed)
+	}
 	fmt.Fprintf(&b, "Rollout %s, previous version %s, started %s UTC.\n\n", markdown(r.ID, 80),
 		markdown(previous(r), 80), instant(r.Began))
 	b.WriteString("**What to do next**\n\n")

@@ -272,6 +272,19 @@ func names(all []string, safe func(string) string) string {
 	return text
 }
 
+// policy names the policy that a rollout keeps to, and which text of it: "git:main:policy.yaml, commit 1a2b3c4d5e6f"; ""
+// if there is none.
+func policy(o *core.Obeyed, safe func(string, int) string) string {
+	switch {
+	case o == nil:
+		return ""
+	case o.Commit != "":
+		return fmt.Sprintf("%s, commit %s", safe(o.Name, 200), safe(o.Commit[:min(len(o.Commit), 12)], 12))
+	default:
+		return fmt.Sprintf("%s, %s", safe(o.Name, 200), safe(o.Digest[:min(len(o.Digest), 19)], 19))
+	}
+}
+
 // overrides say who did what, when, and why, oldest first.
 func overrides(all []core.Override, safe func(string) string) []string {
 	said := make([]string, len(all))

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"cmp"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -27,11 +26,11 @@ func Outlook(p *core.Plan, waves []core.StartWave, start time.Time, opens core.T
 	rows := make([]Row, 0, len(waves))
 	total := 0.0
 	for _, w := range waves {
-		total += weight(w)
+		total += core.Weight(w.Targets)
 	}
 	out := 0.0
 	for i, w := range waves {
-		mine := weight(w)
+		mine := core.Weight(w.Targets)
 		out += mine
 		row := Row{
 			Wave: w.Name, Targets: len(w.Targets), Share: mine / total, AtRisk: out / total,
@@ -50,13 +49,4 @@ func Outlook(p *core.Plan, waves []core.StartWave, start time.Time, opens core.T
 		rows = append(rows, row)
 	}
 	return rows
-}
-
-// weight adds up the weights of a wave. A target without one counts 1.
-func weight(w core.StartWave) float64 {
-	sum := 0.0
-	for _, t := range w.Targets {
-		sum += cmp.Or(t.Weight, 1)
-	}
-	return sum
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ import (
 const (
 	defaultGrace = 3 * time.Second
 	linger       = 250 * time.Millisecond // how long output may still come once the shell is gone
+	lookPatience = 10 * time.Second       // for a shell that runs nothing of the plan's
 	readLimit    = 64 << 20               // bytes that an answer may have: a list of 100,000 targets needs about 15 MiB
 )
 
@@ -84,6 +86,34 @@ func (r *Runner) Read(ctx context.Context, cmd core.Command, vars Vars, timeout 
 			"print something else, or rename the variable if it is no secret", name))
 	}
 	return text, nil
+}
+
+// Parse reports what keeps the shell from understanding a command. It does not run it.
+func (r *Runner) Parse(ctx context.Context, cmd core.Command) error {
+	argv, err := r.argv(cmd)
+	if err != nil {
+		return err
+	}
+	return r.aside(ctx, append([]string{argv[0], "-n"}, argv[1:]...))
+}
+
+// Knows reports whether the shell of a command knows a word as a program, or as one of its own.
+func (r *Runner) Knows(ctx context.Context, cmd core.Command, word string) bool {
+	argv, err := r.argv(core.Command{Script: `command -v "$1" >/dev/null`, Shell: cmd.Shell})
+	return err == nil && r.aside(ctx, append(argv, argv[0], word)) == nil
+}
+
+// aside runs a shell that only looks at something. The error is what it complains of.
+func (r *Runner) aside(ctx context.Context, argv []string) error {
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env = r.dir, r.environ
+	said, err := cmd.CombinedOutput()
+	if text := LastLine(r.redact.replace(string(said))); err != nil && text != "" {
+		return errors.New(text)
+	}
+	return err
 }
 
 // run runs a command and returns once it was reaped and its output was written.
