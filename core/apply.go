@@ -92,18 +92,19 @@ func (r *Rollout) start(e Event) {
 		r.Waves[i] = Wave{Name: w.Name, Rule: w.Rule, State: WavePending, Targets: make([]TargetRecord, len(w.Targets))}
 		for j, t := range w.Targets {
 			previous := cmp.Or(t.Previous, e.Start.Previous)
-			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: t.runs(previous), Previous: previous}
+			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: t.Expected(previous), Previous: previous}
 			r.index[t.Name] = place{i, j}
 		}
 	}
 }
 
-// runs is the version that a target ran when the rollout started, empty if that is not known.
-func (t StartTarget) runs(previous string) string {
+// Expected is the version that a target runs when a rollout starts, as far as the ledger knows; empty if it does not.
+// previous is the rollout's.
+func (t StartTarget) Expected(previous string) string {
 	if t.Unknown {
 		return ""
 	}
-	return cmp.Or(t.Runs, previous)
+	return cmp.Or(t.Runs, t.Previous, previous)
 }
 
 func (r *Rollout) deploying(e Event) {
@@ -132,7 +133,7 @@ func (r *Rollout) deployed(e Event) {
 			t.State = TargetPending
 			if t.Attempts == 0 {
 				p := r.index[t.Name]
-				t.Version = r.Start.Waves[p.wave].Targets[p.target].runs(t.Previous)
+				t.Version = r.Start.Waves[p.wave].Targets[p.target].Expected(t.Previous)
 			}
 		default:
 			t.State = TargetFailed

@@ -98,6 +98,7 @@ type StartTarget struct {
 	Previous string `json:"previous,omitempty"` // what goes back on it; empty: as the rollout's
 	Runs     string `json:"runs,omitempty"`     // what it runs; empty: what goes back on it
 	Unknown  bool   `json:"unknown,omitempty"`  // the rollout before left it half-way: what it runs is not known
+	Found    string `json:"found,omitempty"`    // what it said that it runs, before the first wave; empty: it was not asked
 }
 
 // Outcome is how an act on a target ended.

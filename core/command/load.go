@@ -205,8 +205,8 @@ func (s *ship) current(p *core.Plan, runner *shell.Runner) deploy.Current {
 	return deploy.Current{Command: p.Current.Run, Timeout: p.Current.Timeout, Shell: runner, Clock: s.Clock}
 }
 
-// askCurrent fills in what each target runs now. It asks a few at a time, and all or none: a previous version that
-// is not known cannot be put back.
+// askCurrent fills in what each target says that it runs. It asks a few at a time, and all or none: where one cannot
+// say, nobody knows what would be rolled out over, or put back.
 func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves []core.StartWave) error {
 	current := s.current(l.Plan, s.shell(l.dir))
 	group, ctx := errgroup.WithContext(ctx)
@@ -215,7 +215,7 @@ func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves 
 		for j := range waves[i].Targets {
 			t := &waves[i].Targets[j]
 			group.Go(func() (err error) {
-				t.Previous, err = current.Ask(ctx, core.Act{Wave: waves[i].Name, Target: t.Target, Version: version})
+				t.Found, err = current.Ask(ctx, core.Act{Wave: waves[i].Name, Target: t.Target, Version: version})
 				if err != nil {
 					return fmt.Errorf("the current version of target %s is not known: %w", t.Name, err)
 				}

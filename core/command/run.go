@@ -30,8 +30,9 @@ type runCmd struct {
 	Version      string `help:"What to roll out. Default: the commit."`
 	Previous     string `help:"The version to go back to. Default: the ledger's last good version, then what current prints." placeholder:"VERSION"`
 	FirstRelease bool   `help:"There is no previous version: a failure halts, because there is nothing to go back to."`
+	AcceptDrift  bool   `help:"Roll out over targets that do not run what the ledger says. Needs --reason."`
 	Emergency    bool   `help:"The plan's fast lane: shorter bakes, windows passed; never fewer checks. Needs --reason."`
-	Reason       string `help:"Why it is an emergency. It is in the ledger and in every report." placeholder:"TEXT"`
+	Reason       string `help:"Why drift is accepted, or why it is an emergency. It is in the ledger and in every report." placeholder:"TEXT"`
 	Wait         string `help:"How to wait for a bake: inline, the process waits." enum:"inline" default:"inline"`
 }
 
@@ -40,21 +41,17 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	if c.Previous != "" && c.FirstRelease {
 		return usage{errors.New("--previous and --first-release contradict each other: pass one of them")}
 	}
-	emergency := ""
-	if c.Emergency {
-		if err := (reasonFlag{c.Reason}).check(); err != nil {
-			return err
-		}
-		emergency = c.Reason
-	}
 	l, err := s.load(c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}
-	if c.Emergency {
-		if err := s.mayOverride(ctx, c.policyFlag, l, core.OverrideEmergency); err != nil {
-			return err
-		}
+	emergency, err := c.override(ctx, s, l, c.Emergency, core.OverrideEmergency)
+	if err != nil {
+		return err
+	}
+	drift, err := c.override(ctx, s, l, c.AcceptDrift, core.OverrideDrift)
+	if err != nil {
+		return err
 	}
 	version, err := s.version(ctx, c.Version, s.forge.Job())
 	if err != nil {
@@ -62,19 +59,31 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	}
 	return s.rollOut(ctx, l, c.rolloutFlags, ends(core.StateSucceeded), func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		return e.Run(ctx, engine.Request{
-			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, Emergency: emergency, PlanFile: l.file, PlanText: l.text,
-			Waves: func(ctx context.Context, previous string) ([]core.StartWave, error) {
+			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, AcceptDrift: drift, Emergency: emergency, PlanFile: l.file, PlanText: l.text,
+			Waves: func(ctx context.Context) ([]core.StartWave, error) {
 				waves, err := s.waves(ctx, l)
 				if err == nil {
 					show.findings = counted(s.lint(l, waves, version))
 				}
-				if err == nil && previous == "" && !c.FirstRelease && l.Current != nil {
+				if err == nil && !c.FirstRelease && l.Current != nil {
 					err = s.askCurrent(ctx, l, version, waves)
 				}
 				return waves, err
 			},
 		})
 	})
+}
+
+// override is the reason of an override that was asked for, empty if none was. Without --emergency or --accept-drift
+// --reason means nothing: a variable that another command left behind must not break jobs.
+func (c *runCmd) override(ctx context.Context, s *ship, l *loaded, asked bool, kind core.OverrideKind) (string, error) {
+	if !asked {
+		return "", nil
+	}
+	if err := (reasonFlag{c.Reason}).check(); err != nil {
+		return "", err
+	}
+	return c.Reason, s.mayOverride(ctx, c.policyFlag, l, kind)
 }
 
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers

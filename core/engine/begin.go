@@ -78,7 +78,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 			return nil, Refused{Reason: fmt.Sprintf("This is not the first release on %s: version %s is known. Leave --first-release out.", e.Line, previous)}
 		}
 	}
-	waves, err := req.Waves(ctx, previous)
+	waves, err := req.Waves(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +86,14 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err != nil {
 		return nil, err
 	}
+	remember(waves, last, previous)
+	started := core.Event{Type: core.EventStarted}
+	if err := e.settle(&started, waves, previous, req); err != nil {
+		return nil, err
+	}
 	if err := mayRollBack(gear.Plan, waves, previous, req.FirstRelease); err != nil {
 		return nil, err
 	}
-	remember(waves, last, previous)
 	number := last.Start.Number + 1
 	id := fmt.Sprintf("%s-%s-%d", e.Line.Service, e.Line.Environment, number)
 	s := e.session(&core.Rollout{ID: id, Line: e.Line, Seq: last.Seq}, gear)
@@ -102,14 +106,13 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err != nil {
 		return nil, err
 	}
-	start := &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
+	started.Start = &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
 		Waves: waves, By: e.Actor, Activated: last.Activates(previous), Policy: obeyed}
 	if gear.Plan.Activate {
-		start.Activated = req.Version
+		started.Start.Activated = req.Version
 	}
-	lease := &core.Lease{Holder: e.Actor, Until: e.Clock.Now().Add(e.Lease)}
-	events := append([]core.Event{{Type: core.EventStarted, Lease: lease, Start: start}}, hurry...)
-	if err := s.commit(ctx, s.stamped(events)); err != nil {
+	started.Lease = &core.Lease{Holder: e.Actor, Until: e.Clock.Now().Add(e.Lease)}
+	if err := s.commit(ctx, s.stamped(append([]core.Event{started}, hurry...))); err != nil {
 		return nil, err
 	}
 	s.hurry()

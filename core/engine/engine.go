@@ -60,13 +60,14 @@ type Request struct {
 	Version      string
 	Previous     string // empty: the ledger's last good version
 	FirstRelease bool   // there is no previous version
+	AcceptDrift  string // why it may go out over targets that do not run what the ledger says; empty: it may not
 	Emergency    string // why it takes the plan's fast lane; empty: it does not
 	PlanFile     string
 	PlanText     string
 
-	// Waves cuts the targets into waves. It is called only if a new rollout starts. Where previous is empty it may
-	// fill in what each target runs now.
-	Waves func(ctx context.Context, previous string) ([]core.StartWave, error)
+	// Waves cuts the targets into waves, and fills in what each says that it runs, if it can say. It is called only if
+	// a new rollout starts.
+	Waves func(ctx context.Context) ([]core.StartWave, error)
 }
 
 // Run takes a version as far as it goes: it starts a rollout, or goes on with the unfinished one of the same version.

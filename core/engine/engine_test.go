@@ -140,7 +140,7 @@ func (s *scene) engine() *engine.Engine {
 }
 
 func (s *scene) request(version string) engine.Request {
-	return engine.Request{Version: version, Previous: "v1", Waves: func(context.Context, string) ([]core.StartWave, error) { return s.waves, nil }}
+	return engine.Request{Version: version, Previous: "v1", Waves: func(context.Context) ([]core.StartWave, error) { return s.waves, nil }}
 }
 
 func (s *scene) run(ctx context.Context, version string) (*core.Rollout, error) {

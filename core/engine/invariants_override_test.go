@@ -60,7 +60,7 @@ func (w *world) addOverrides() {
 				return engine.Gear{Plan: &quiet, Deploy: well{}, Rollback: well{}, Checks: new(answers)}, nil
 			}}
 		r, err := past.Run(context.Background(), engine.Request{Version: v, FirstRelease: v == "v0",
-			Waves: func(context.Context, string) ([]core.StartWave, error) { return slices.Clone(w.waves), nil }})
+			Waves: func(context.Context) ([]core.StartWave, error) { return slices.Clone(w.waves), nil }})
 		if err != nil || r.State != core.StateSucceeded {
 			w.t.Fatalf("the past: %v", err)
 		}

@@ -208,7 +208,7 @@ func (p *process) run() (*core.Rollout, error) {
 	emergency := p.emergency()
 	p.logf("-- %s begins at %s %s", p.id.ID, p.clock.Now().Format(time.TimeOnly), emergency)
 	r, err := p.engine().Run(p.ctx, engine.Request{Version: "v2", Previous: "v1", Emergency: emergency,
-		Waves: func(context.Context, string) ([]core.StartWave, error) {
+		Waves: func(context.Context) ([]core.StartWave, error) {
 			waves := slices.Clone(p.waves)
 			for i := range waves {
 				waves[i].Targets = slices.Clone(waves[i].Targets)

@@ -72,7 +72,7 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 		}
 		r, err := e.Run(ctx, Request{
 			Version: "new", Previous: "old", Emergency: s.Hurry,
-			Waves: func(context.Context, string) ([]core.StartWave, error) { return s.Waves, nil },
+			Waves: func(context.Context) ([]core.StartWave, error) { return s.Waves, nil },
 		})
 		if !errors.Is(err, errKilled) {
 			return r, attempt, err

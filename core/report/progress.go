@@ -59,6 +59,9 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 	switch e.Type {
 	case core.EventStarted:
 		p.started(r)
+		if e.Reason != "" {
+			p.Say("%s", line(e.Reason, 400))
+		}
 	case core.EventExpedited:
 		p.Adopt(p.plan.For(r))
 		p.Say("%s", line(e.Reason, 400))
