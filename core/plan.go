@@ -20,6 +20,7 @@ type Plan struct {
 	FalseAlarms Ratio                 `json:"false_alarms,omitempty" jsonschema_description:"Chance that a healthy rollout is stopped by its compare checks, over all of them, all waves and all looks. Default: 1%."`
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
 	Waive       []Waiver              `json:"waive,omitempty" jsonschema_description:"Rules of lint that this plan does not follow on purpose, each with a reason and an end."`
+	Requires    *Requires             `json:"requires,omitempty" jsonschema_description:"What must be green on the commit before the first wave."`
 	Windows     *Windows              `json:"windows,omitempty" jsonschema_description:"When a wave may start. Default: always."`
 	Emergency   *Emergency            `json:"emergency,omitempty" jsonschema_description:"The fast lane of run --emergency: shorter bakes, windows passed. Never fewer checks, never without rollback."`
 	Activate    bool                  `json:"activate,omitempty" jsonschema_description:"This release must not be rolled back across: where a rollback would begin the rollout halts instead. Default: false."`

@@ -58,8 +58,12 @@ func Main(ctx context.Context, args []string, env Env) (code int) {
 	s := newShip(env)
 	defer s.close()
 	defer func() {
-		if e, ok := recover().(exited); ok {
-			code = int(e)
+		switch p := recover().(type) {
+		case nil:
+		case exited:
+			code = int(p)
+		default:
+			panic(p) // a crash must never look like success
 		}
 	}()
 	var v verbs

@@ -110,7 +110,8 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	defer told.close()
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told}, Dead: dead,
-		Admit: admit, Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
+		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
+		Admit:   admit, Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {

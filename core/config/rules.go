@@ -65,6 +65,7 @@ var rules = map[spot]rule{
 	at[core.BurnWindow]("short"):   someTime,
 	at[core.BurnWindow]("burn"):    aboveZero,
 	at[core.AlarmNames]("names"):   {want: "at least one name", ok: hasElement, schema: setMinItems},
+	at[core.Requires]("statuses"):  namesRule,
 	at[core.Target]("timezone"):    zoneRule,
 	at[core.Windows]("allow"):      {want: "at least one stretch of hours; without allow every hour is one", ok: hasElement, schema: setMinItems},
 	at[core.Windows]("freeze"):     {want: "at least one freeze, or leave the key out", ok: hasElement, schema: setMinItems},
@@ -95,6 +96,12 @@ const (
 	// patternForm is that of a name in which * stands for any characters.
 	patternForm = `^[A-Za-z0-9_*][A-Za-z0-9._*-]*$`
 )
+
+var namesRule = rule{
+	want:   "at least one name, each once",
+	ok:     func(v reflect.Value) bool { return hasElement(v) && allDiffer(v) },
+	schema: func(s *jsonschema.Schema) { setMinItems(s); setUnique(s) },
+}
 
 var (
 	isName    = regexp.MustCompile(nameForm)
@@ -211,7 +218,9 @@ func setMinItems(s *jsonschema.Schema) { s.MinItems = new(uint64(1)) }
 func setUnique(s *jsonschema.Schema) { s.UniqueItems = true }
 
 func allDiffer(v reflect.Value) bool {
-	when := slices.Clone(v.Interface().([]core.Trigger))
-	slices.Sort(when)
-	return len(slices.Compact(when)) == v.Len()
+	seen := make(map[any]bool, v.Len())
+	for i := range v.Len() {
+		seen[v.Index(i).Interface()] = true
+	}
+	return len(seen) == v.Len()
 }

@@ -72,6 +72,9 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err != nil {
 		return nil, err
 	}
+	if err := e.require(ctx, gear.Plan); err != nil {
+		return nil, err
+	}
 	previous := cmp.Or(req.Previous, last.LastGood())
 	if req.FirstRelease {
 		if previous != "" {
@@ -176,36 +179,6 @@ func (e *Engine) join(ctx context.Context, r *core.Rollout, req Request) (*sessi
 	return e.claim(ctx, r, req)
 }
 
-// admit asks whether a plan keeps to its floors.
-func (e *Engine) admit(file, text string, waves []core.StartWave) (*core.Obeyed, error) {
-	if e.Admit == nil {
-		return nil, nil
-	}
-	return e.Admit(file, text, waves)
-}
-
-// governed refuses to touch a rollout that started under a policy without one: to leave the flag out must not be a way
-// round it.
-func (e *Engine) governed(r *core.Rollout) error {
-	if p := r.Start.Policy; p != nil && e.Admit == nil {
-		return Refused{Reason: fmt.Sprintf("Rollout %s keeps to the policy %s, so nothing is done to it without one. Pass --policy %s.", r.ID, p.Name, p.Name)}
-	}
-	return nil
-}
-
-// admitAgain asks whether the plan that an unfinished rollout started with keeps to the floors as they are now. One that
-// goes back is never held up.
-func (e *Engine) admitAgain(r *core.Rollout) error {
-	if r.State == core.StateRollingBack || r.State == core.StateRollbackFailed {
-		return nil
-	}
-	if _, err := e.admit(r.Start.PlanFile, r.Start.Plan, r.Start.Waves); err != nil {
-		return fmt.Errorf("rollout %s goes on with the plan that it started with, and that does not keep to the policy. "+
-			"Roll it back or abort it, mend the plan, and release again.\n%w", r.ID, err)
-	}
-	return nil
-}
-
 // claim takes the lease, and wakes a rollout that rests.
 func (e *Engine) claim(ctx context.Context, r *core.Rollout, req Request) (*session, error) {
 	var wake []core.Event
@@ -213,10 +186,15 @@ func (e *Engine) claim(ctx context.Context, r *core.Rollout, req Request) (*sess
 		wake = []core.Event{{Type: core.EventResumed, Reason: fmt.Sprintf("%s resumed it; it was %s. %s", who(e.Actor), r.State, r.Reason)}}
 	}
 	return e.claimOnly(ctx, r, func(p *core.Plan) ([]core.Event, error) {
-		switch back := r.State == core.StateRollingBack || r.State == core.StateRollbackFailed; {
+		if !r.Touched() && !goesBack(r) {
+			if err := e.require(ctx, p); err != nil {
+				return nil, err
+			}
+		}
+		switch {
 		case req.Emergency == "" || r.Emergency:
 			return wake, nil
-		case back:
+		case goesBack(r):
 			return nil, Refused{Reason: fmt.Sprintf("Rollout %s is %s, and an emergency does not hurry a rollback: it bakes nothing. "+
 				"Run it without --emergency to finish it, then run the version that mends it.", r.ID, r.State)}
 		}

@@ -30,6 +30,9 @@ type Engine struct {
 	// says which floors it keeps to. Nil: there are none. What goes back is never refused.
 	Admit func(planFile, planText string, waves []core.StartWave) (*core.Obeyed, error)
 
+	// Require reports why a rollout may not begin by what its plan requires of the commit. Nil: nothing is asked.
+	Require func(context.Context, *core.Plan) error
+
 	// Dead reports that the process of a lease's holder is known to be gone.
 	Dead func(core.Actor) bool
 
