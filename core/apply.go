@@ -31,6 +31,8 @@ func (r *Rollout) Apply(e Event) error {
 		r.Emergency, r.Reason, r.Blocked = true, e.Reason, nil
 	case EventClaimed, EventRenewed:
 		r.Lease = *e.Lease
+	case EventQueued:
+		r.Newer = at(e.Newer, e.At)
 	case EventReleased:
 		r.Lease = Lease{}
 	case EventPrechecked:
@@ -81,6 +83,16 @@ func (r *Rollout) Apply(e Event) error {
 	return nil
 }
 
+// at is a newer version with the time of its event.
+func at(n *Newer, when time.Time) *Newer {
+	if n == nil {
+		return nil
+	}
+	dated := *n
+	dated.At = when
+	return &dated
+}
+
 func (r *Rollout) start(e Event) {
 	*r = Rollout{ID: e.Rollout, Line: r.Line, Start: *e.Start, State: StatePending, Began: e.At, Changed: e.At}
 	if e.Lease != nil {
@@ -92,7 +104,7 @@ func (r *Rollout) start(e Event) {
 		r.Waves[i] = Wave{Name: w.Name, Rule: w.Rule, State: WavePending, Targets: make([]TargetRecord, len(w.Targets))}
 		for j, t := range w.Targets {
 			previous := cmp.Or(t.Previous, e.Start.Previous)
-			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: t.Expected(previous), Previous: previous}
+			r.Waves[i].Targets[j] = TargetRecord{Target: t.Target, State: TargetPending, Version: t.Expected(previous), Previous: previous, Left: t.Left}
 			r.index[t.Name] = place{i, j}
 		}
 	}
@@ -299,7 +311,7 @@ func (w *Wave) afterRollback() WaveState {
 }
 
 func (r *Rollout) end(e Event) {
-	r.State, r.Blocked = e.State, nil
+	r.State, r.Blocked, r.Newer = e.State, nil, at(e.Newer, e.At)
 	if w := &r.Waves[r.Wave]; e.State == StateAborted && w.State != WavePending {
 		w.State = WaveHalted
 	}

@@ -14,6 +14,7 @@ const (
 	EventExpedited   EventType = "expedited"    // an emergency: the plan's fast lane from now on
 	EventClaimed     EventType = "claimed"      // an actor took the lease
 	EventRenewed     EventType = "renewed"      // the actor that holds the lease goes on holding it
+	EventQueued      EventType = "queued"       // a newer version waits for the line
 	EventReleased    EventType = "released"     // the actor gave the lease back
 	EventPrechecked  EventType = "prechecked"   // the checks were asked before the first wave
 	EventBlocked     EventType = "blocked"      // the wave at work may not start before an instant
@@ -34,7 +35,7 @@ const (
 
 // EventTypes lists every event in the order in which a rollout can first meet it.
 var EventTypes = []EventType{
-	EventStarted, EventExpedited, EventClaimed, EventRenewed, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed, EventBaking,
+	EventStarted, EventExpedited, EventClaimed, EventRenewed, EventQueued, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed, EventBaking,
 	EventLooked, EventPassed, EventPromoted, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
 }
 
@@ -53,6 +54,7 @@ type Event struct {
 	Results  []Result   `json:"results,omitempty"`  // deployed, reverted
 	Verdicts []Verdict  `json:"verdicts,omitempty"` // prechecked, looked, passed, halted, rolling-back, verified
 	State    State      `json:"state,omitempty"`    // ended
+	Newer    *Newer     `json:"newer,omitempty"`    // queued; ended: it goes out instead
 	Cause    Cause      `json:"cause,omitempty"`    // halted, rolling-back
 	Reason   string     `json:"reason,omitempty"`   // one sentence for people
 	Override *Override  `json:"override,omitempty"` // a human asked for it
@@ -73,7 +75,8 @@ type Start struct {
 	// Activated is the version that this rollout must not be rolled back across: its own, if its plan says activate, or
 	// that of an activation before it which did not end well.
 	Activated string  `json:"activated,omitempty"`
-	Policy    *Obeyed `json:"policy,omitempty"` // nil: none was asked for
+	OnNewer   OnNewer `json:"on_newer,omitempty"` // empty: queue
+	Policy    *Obeyed `json:"policy,omitempty"`   // nil: none was asked for
 }
 
 // A StartWave is one wave as it was cut when the rollout started.
@@ -98,6 +101,7 @@ type StartTarget struct {
 	Previous string `json:"previous,omitempty"` // what goes back on it; empty: as the rollout's
 	Runs     string `json:"runs,omitempty"`     // what it runs; empty: what goes back on it
 	Unknown  bool   `json:"unknown,omitempty"`  // the rollout before left it half-way: what it runs is not known
+	Left     bool   `json:"left,omitempty"`     // a rollout that gave way to this one had touched it
 	Found    string `json:"found,omitempty"`    // what it said that it runs, before the first wave; empty: it was not asked
 }
 

@@ -13,6 +13,7 @@ var moves = map[EventType][]State{
 	EventClaimed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed,
 		StateRolledBack, StateAborted, StateSucceeded},
 	EventRenewed: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed},
+	EventQueued:  {StatePending, StateDeploying, StateBaking, StateRollingBack},
 	EventReleased: {StatePending, StateDeploying, StateBaking, StateHalted, StateRollingBack, StateRollbackFailed,
 		StateRolledBack, StateAborted, StateSucceeded},
 	EventPrechecked: {StatePending},
@@ -59,6 +60,10 @@ func (r *Rollout) fits(e Event) error {
 	case EventStarted:
 		if e.Start == nil || len(e.Start.Waves) == 0 {
 			return errors.New("has no waves")
+		}
+	case EventQueued:
+		if e.Newer == nil || e.Newer.Version == "" {
+			return errors.New("names no version")
 		}
 	case EventClaimed, EventRenewed:
 		if e.Lease == nil {

@@ -36,12 +36,16 @@ type Step struct {
 	State   State     // end: as what
 	Cause   Cause
 	Reason  string
+	Newer   *Newer // end: the version that goes out instead
 }
 
 // Next says what to do now. It is pure: the same plan, record, instant and evidence always give the same step. The
 // evidence is that of the bake, or of the verification, that the rollout is in, zero if nobody has looked yet; and that of
 // the windows, if the wave at work has not begun.
 func Next(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
+	if step, now := GivesWay(r); now {
+		return step
+	}
 	if step, shut := atWindow(r, seen.Window); shut {
 		return step
 	}
@@ -316,7 +320,7 @@ func rollBack(p *Plan, r *Rollout, cause Cause, reason string) Step {
 	}
 	var scope []string
 	for at, t := range r.targets() {
-		if t.Attempts == 0 || p.Rollback.Scope == ScopeWave && at.wave != r.Wave {
+		if t.Attempts == 0 && !t.Left || p.Rollback.Scope == ScopeWave && at.wave != r.Wave {
 			continue
 		}
 		if t.Previous == "" {

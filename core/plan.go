@@ -21,6 +21,7 @@ type Plan struct {
 	React       Reactions             `json:"react,omitempty" jsonschema_description:"What a verdict does: rollback, halt or notify."`
 	Waive       []Waiver              `json:"waive,omitempty" jsonschema_description:"Rules of lint that this plan does not follow on purpose, each with a reason and an end."`
 	Requires    *Requires             `json:"requires,omitempty" jsonschema_description:"What must be green on the commit before the first wave."`
+	OnNewer     OnNewer               `json:"on_newer,omitempty" jsonschema_description:"What happens when a newer version arrives while a rollout is unfinished. queue: it waits until the line is free. supersede: the rollout ends at the next border of waves. reject: it is refused. Default: queue." jsonschema:"enum=queue,enum=supersede,enum=reject"`
 	Windows     *Windows              `json:"windows,omitempty" jsonschema_description:"When a wave may start. Default: always."`
 	Emergency   *Emergency            `json:"emergency,omitempty" jsonschema_description:"The fast lane of run --emergency: shorter bakes, windows passed. Never fewer checks, never without rollback."`
 	Activate    bool                  `json:"activate,omitempty" jsonschema_description:"This release must not be rolled back across: where a rollback would begin the rollout halts instead. Default: false."`

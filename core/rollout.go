@@ -35,6 +35,7 @@ type Rollout struct {
 	Overrides []Override // what humans did to it, oldest first
 	Emergency bool       // it takes the plan's fast lane, see [Plan.For]
 	Accepted  bool       // a human accepted a precheck that did not pass
+	Newer     *Newer     // waits for the line; or, once it is over, goes out instead
 	To        string     // the version that a human had put on all targets; empty: each has, or gets, its own previous one
 
 	halted haltedBake
@@ -63,6 +64,7 @@ type TargetRecord struct {
 	Version  string // what it runs as far as the ledger knows; empty if that is not known
 	Previous string // what goes back on it
 	Attempts int    // of the deploy; above zero, something was or may have been done to it
+	Left     bool   // a rollout that gave way to this one had touched it: it goes back with the others
 	InScope  bool   // of a rollback that was decided
 	Error    string
 	Tail     string
@@ -132,6 +134,9 @@ func (r *Rollout) left() []string {
 	}
 	return names
 }
+
+// GaveWay reports whether the rollout ended because a newer version goes out instead.
+func (r *Rollout) GaveWay() bool { return r.State == StateAborted && r.Newer != nil }
 
 // LastGood is the version to go back to for whatever comes after this rollout: its own if it succeeded, else the one
 // that a human named to go back to, or that was good before it. It is empty if there never was one.

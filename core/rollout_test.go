@@ -124,6 +124,8 @@ func fitting(typ core.EventType, s core.State) core.Event {
 		if s == core.StateRollingBack {
 			e.State = core.StateRollbackFailed // what is in scope is not back
 		}
+	case core.EventQueued:
+		e.Newer = &core.Newer{Version: "v3"}
 	case core.EventExpedited, core.EventPromoted, core.EventRollingBack:
 		e.Override = &core.Override{Kind: core.OverrideEmergency, Reason: "so"}
 	case core.EventBaking:

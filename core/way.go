@@ -24,7 +24,7 @@ func RollBack(r *Rollout, way Way) Step {
 	var scope, without []string
 	for _, t := range r.targets() {
 		switch back := cmp.Or(way.To, t.Previous); {
-		case way.To == "" && t.Attempts == 0:
+		case way.To == "" && t.Attempts == 0 && !t.Left:
 		case back == "":
 			without = append(without, t.Name)
 		case t.Version != back:

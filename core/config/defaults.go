@@ -12,6 +12,7 @@ import (
 func (d *decoder) fillDefaults(p *core.Plan) {
 	d.fillTargets(p.Targets.List)
 	absent(d, &p.Precheck, true)
+	absent(d, &p.OnNewer, core.NewerQueues)
 	absent(d, &p.FalseAlarms, 0.01)
 	fillReactions(&p.React, core.Reactions{Fail: core.ReactRollback, Inconclusive: core.ReactHalt, Error: core.ReactHalt})
 

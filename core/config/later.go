@@ -14,7 +14,6 @@ import (
 
 // later lists what plans and policies are going to have and this version does not: a key, or "key: value".
 var later = map[reflect.Type][]string{
-	reflect.TypeFor[core.Plan]():       {"on_newer"},
 	reflect.TypeFor[core.Deploy]():     laterDrivers,
 	reflect.TypeFor[core.Rollback]():   append([]string{"rehearse"}, laterDrivers...),
 	reflect.TypeFor[core.Bake]():       {"wait: park"},

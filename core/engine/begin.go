@@ -36,10 +36,16 @@ func (a Already) Error() string {
 // begin starts a rollout or takes over the unfinished one. When two processes begin at once, one of them sees the
 // conflict and looks again.
 func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
-	for {
+	for queued := ""; ; {
 		r, err := e.load(ctx)
 		if err != nil {
 			return nil, err
+		}
+		if !r.State.Over() && r.State != "" && r.Start.Version != req.Version {
+			if err := e.meet(ctx, r, req, &queued); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		var s *session
 		if r.State == "" || r.State.Over() {
@@ -110,7 +116,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 		return nil, err
 	}
 	started.Start = &core.Start{Number: number, Version: req.Version, Previous: previous, Plan: req.PlanText, PlanFile: req.PlanFile,
-		Waves: waves, By: e.Actor, Activated: last.Activates(previous), Policy: obeyed}
+		Waves: waves, By: e.Actor, OnNewer: gear.Plan.OnNewer, Activated: last.Activates(previous), Policy: obeyed}
 	if gear.Plan.Activate {
 		started.Start.Activated = req.Version
 	}
@@ -127,7 +133,9 @@ func remember(waves []core.StartWave, last *core.Rollout, previous string) {
 	for i := range waves {
 		for j := range waves[i].Targets {
 			t := &waves[i].Targets[j]
-			if was := last.Target(t.Name); was == nil || was.Version == cmp.Or(t.Previous, previous) {
+			was := last.Target(t.Name)
+			t.Left = was != nil && last.GaveWay() && (was.Attempts > 0 || was.Left)
+			if was == nil || was.Version == cmp.Or(t.Previous, previous) {
 				continue
 			} else if was.Version == "" {
 				t.Unknown = true
@@ -169,10 +177,6 @@ func short(names []string) []string {
 
 // join goes on with an unfinished rollout of the same version.
 func (e *Engine) join(ctx context.Context, r *core.Rollout, req Request) (*session, error) {
-	if r.Start.Version != req.Version {
-		return nil, Blocked{Reason: fmt.Sprintf("%s is busy: rollout %s of version %s is %s. %s Finish it first: run version %s again to go on, "+
-			"or use breakwater rollback or breakwater abort.", e.Line, r.ID, r.Start.Version, r.State, r.Reason, r.Start.Version)}
-	}
 	if err := e.admitAgain(r); err != nil {
 		return nil, err
 	}

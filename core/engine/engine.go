@@ -149,7 +149,7 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 	case core.DoVerify:
 		return s.write(ctx, core.Event{Type: core.EventVerified, Verdicts: verdicts})
 	case core.DoEnd:
-		return s.write(ctx, core.Event{Type: core.EventEnded, State: step.State, Reason: step.Reason})
+		return s.write(ctx, core.Event{Type: core.EventEnded, State: step.State, Newer: step.Newer, Reason: step.Reason})
 	default:
 		return fmt.Errorf("the engine does not know how to %q", step.Do)
 	}

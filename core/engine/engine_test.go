@@ -394,6 +394,7 @@ func (m *mortal) Append(ctx context.Context, line core.Line, after int64, events
 func TestOneActorAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene()
+		s.plan.OnNewer = core.NewerRejected
 		done := make(chan error)
 		go func() {
 			_, err := s.run(t.Context(), "v2")

@@ -51,12 +51,13 @@ func (j *journal) write(ctx context.Context, events ...core.Event) error {
 			j.broken = err
 			return err
 		}
-		state, wave := j.r.State, j.r.Wave
+		state, wave, newer := j.r.State, j.r.Wave, j.r.Newer
 		if err := j.reload(ctx); err != nil {
 			j.broken = err
 			return err
 		}
-		if j.r.State != state || j.r.Wave != wave || j.r.Waves[wave].State == core.WavePassed {
+		arrived := newer == nil && j.r.Newer != nil && events[0].Type == core.EventDeploying // it may have to give way first
+		if arrived || j.r.State != state || j.r.Wave != wave || j.r.Waves[wave].State == core.WavePassed {
 			return errMoved
 		}
 	}

@@ -65,6 +65,8 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 	case core.EventExpedited:
 		p.Adopt(p.plan.For(r))
 		p.Say("%s", line(e.Reason, 400))
+	case core.EventQueued:
+		p.Say("NEWER. %s", line(e.Reason, 400))
 	case core.EventClaimed:
 		p.Adopt(p.plan.For(r))
 		is := "is"

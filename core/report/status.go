@@ -21,6 +21,7 @@ type Status struct {
 	Waves    []WaveStatus `json:"waves"`
 
 	Overrides []core.Override `json:"overrides"`           // what humans did to it, oldest first
+	Newer     *core.Newer     `json:"newer,omitempty"`     // the version that waits for the line, or that went out instead
 	Emergency bool            `json:"emergency,omitempty"` // it takes the plan's fast lane
 	Accepted  bool            `json:"accepted,omitempty"`  // a human accepted a precheck that did not pass
 	To        string          `json:"to,omitempty"`        // the version that a human had put on every target
@@ -72,7 +73,7 @@ func NewStatus(r *core.Rollout, next time.Time) Status {
 	s := Status{
 		Rollout: r.ID, Line: r.Line.String(), Version: r.Start.Version, Previous: r.Start.Previous,
 		State: r.State, Reason: why(r), Waves: make([]WaveStatus, 0, len(r.Waves)),
-		Overrides: inUTC(r.Overrides), Emergency: r.Emergency, Accepted: r.Accepted, To: r.To, Policy: r.Start.Policy,
+		Overrides: inUTC(r.Overrides), Newer: r.Newer, Emergency: r.Emergency, Accepted: r.Accepted, To: r.To, Policy: r.Start.Policy,
 	}
 	if w := atWork(r); w != nil {
 		s.Wave = w.Name

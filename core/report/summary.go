@@ -27,6 +27,9 @@ func Summary(r *core.Rollout, now time.Time) string {
 	for _, said := range overrides(r.Overrides, func(s string) string { return markdown(s, 500) }) {
 		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
 	}
+	if said := newer(r.Newer, markdown); said != "" {
+		fmt.Fprintf(&b, "**Newer:** %s\n\n", said)
+	}
 	if obeyed := policy(r.Start.Policy, markdown); obeyed != "" {
 		fmt.Fprintf(&b, "**Policy:** %s\n\n", obeyed)
 	}

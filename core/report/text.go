@@ -56,6 +56,9 @@ func headline(p *page, r *core.Rollout, now time.Time) {
 	for _, said := range overrides(r.Overrides, func(s string) string { return line(s, 300) }) {
 		p.paragraph("  ", "Override: "+said)
 	}
+	if said := newer(r.Newer, line); said != "" {
+		p.paragraph("  ", "Newer: "+said)
+	}
 	if obeyed := policy(r.Start.Policy, line); obeyed != "" {
 		p.paragraph("  ", "Policy: "+obeyed)
 	}

@@ -272,6 +272,15 @@ func names(all []string, safe func(string) string) string {
 	return text
 }
 
+// newer says which version waits for the line, or went out instead; "" if there is none.
+func newer(n *core.Newer, safe func(string, int) string) string {
+	if n == nil {
+		return ""
+	}
+	who := cmp.Or(n.By.Name, n.By.Host, n.By.ID, "somebody")
+	return fmt.Sprintf("version %s, by %s at %s UTC", safe(n.Version, 80), safe(who, 80), minute(n.At))
+}
+
 // policy names the policy that a rollout keeps to, and which text of it: "git:main:policy.yaml, commit 1a2b3c4d5e6f"; ""
 // if there is none.
 func policy(o *core.Obeyed, safe func(string, int) string) string {
