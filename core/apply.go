@@ -46,6 +46,10 @@ func (r *Rollout) Apply(e Event) error {
 		r.deploying(e)
 	case EventDeployed:
 		r.deployed(e)
+	case EventRehearsing:
+		r.rehearsing(e)
+	case EventRehearsed:
+		r.rehearsed(e)
 	case EventBaking:
 		r.State = StateBaking
 		w := &r.Waves[r.Wave]
@@ -230,8 +234,11 @@ func (r *Rollout) resume(e Event) {
 	case StateDeploying:
 		w.State = WaveDeploying
 		for i := range w.Targets {
-			if t := &w.Targets[i]; t.State == TargetFailed {
+			switch t := &w.Targets[i]; t.State {
+			case TargetFailed:
 				t.State = TargetPending
+			case TargetRollbackFailed: // of a rehearsal
+				t.State = TargetRollingBack
 			}
 		}
 	case StateBaking:

@@ -20,6 +20,8 @@ const (
 	EventBlocked     EventType = "blocked"      // the wave at work may not start before an instant
 	EventDeploying   EventType = "deploying"    // intent: these targets of a wave get the new version
 	EventDeployed    EventType = "deployed"     // outcomes of some of them
+	EventRehearsing  EventType = "rehearsing"   // intent: these targets of the first wave get the previous version, for a try
+	EventRehearsed   EventType = "rehearsed"    // outcomes of some of them
 	EventBaking      EventType = "baking"       // the wave is out; its bake starts
 	EventLooked      EventType = "looked"       // verdicts that differ from those before
 	EventPassed      EventType = "passed"       // the wave has passed its bake
@@ -35,7 +37,8 @@ const (
 
 // EventTypes lists every event in the order in which a rollout can first meet it.
 var EventTypes = []EventType{
-	EventStarted, EventExpedited, EventClaimed, EventRenewed, EventQueued, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed, EventBaking,
+	EventStarted, EventExpedited, EventClaimed, EventRenewed, EventQueued, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed,
+	EventRehearsing, EventRehearsed, EventBaking,
 	EventLooked, EventPassed, EventPromoted, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
 }
 
@@ -134,6 +137,7 @@ const (
 	CauseCheck        Cause = "check"        // a check failed
 	CauseInconclusive Cause = "inconclusive" // the bake reached max without an answer
 	CauseUnasked      Cause = "unasked"      // a source could not be asked
+	CauseRehearsal    Cause = "rehearsal"    // the rehearsal of the rollback failed
 	CausePrecheck     Cause = "precheck"     // a check failed before the first wave
 	CauseWindow       Cause = "window"       // the window of the next wave does not open within a year
 	CauseInterrupted  Cause = "interrupted"  // the job was cancelled

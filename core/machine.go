@@ -20,6 +20,8 @@ var moves = map[EventType][]State{
 	EventBlocked:    {StatePending, StateDeploying},
 	EventDeploying:  {StatePending, StateDeploying},
 	EventDeployed:   {StateDeploying},
+	EventRehearsing: {StateDeploying},
+	EventRehearsed:  {StateDeploying},
 	EventBaking:     {StateDeploying},
 	EventLooked:     {StateBaking, StateRollingBack},
 	EventPassed:     {StateBaking},
@@ -69,6 +71,10 @@ func (r *Rollout) fits(e Event) error {
 		if e.Lease == nil {
 			return errors.New("has no lease")
 		}
+	case EventRehearsing, EventRehearsed:
+		if r.Wave != 0 {
+			return errors.New("rehearses after the first wave")
+		}
 	case EventBlocked, EventDeploying, EventDeployed, EventBaking, EventPassed:
 		if e.Wave != r.Waves[r.Wave].Name {
 			return fmt.Errorf("is about wave %q while %q is at work", e.Wave, r.Waves[r.Wave].Name)
@@ -100,13 +106,17 @@ func (r *Rollout) ordered(e Event) error {
 		switch {
 		case e.Type == EventDeploying && t.State == TargetDeployed:
 			return fmt.Errorf("would deploy target %q again, which is finished", name)
+		case e.Type == EventDeploying && (t.State == TargetRollingBack || t.State == TargetRollbackFailed):
+			return fmt.Errorf("would deploy target %q, which is not back from its rehearsal", name)
+		case e.Type == EventRehearsing && t.State != TargetDeployed && t.State != TargetRollingBack:
+			return fmt.Errorf("would rehearse the rollback of target %q, which is %s", name, t.State)
 		case e.Type == EventReverting && (!t.InScope || t.State == TargetRolledBack):
 			return fmt.Errorf("would roll back target %q, which is %s and not in scope", name, t.State)
 		}
 	}
 	for _, res := range e.Results {
 		t := r.Target(res.Target)
-		if e.Type == EventDeployed && t.State != TargetDeploying || e.Type == EventReverted && t.State != TargetRollingBack {
+		if e.Type == EventDeployed && t.State != TargetDeploying || (e.Type == EventReverted || e.Type == EventRehearsed) && t.State != TargetRollingBack {
 			return fmt.Errorf("is an outcome for target %q, which is %s", res.Target, t.State)
 		}
 	}

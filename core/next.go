@@ -15,6 +15,7 @@ const (
 	DoPrecheck Verb = "precheck" // ask every check before the first wave
 	DoBlock    Verb = "block"    // say that Wave may not start before At; zero: it is not known when
 	DoDeploy   Verb = "deploy"   // put the version on Targets of Wave
+	DoRehearse Verb = "rehearse" // put the previous version back on Targets of the first wave, for a try
 	DoBake     Verb = "bake"     // start the bake of Wave
 	DoLook     Verb = "look"     // ask every check what was true at At
 	DoWait     Verb = "wait"     // nothing to do before At
@@ -121,6 +122,9 @@ func afterPrecheck(p *Plan, r *Rollout) (Step, bool) {
 
 // nextDeploy deploys what is left of the wave. A wave with more failed targets than tolerated stops.
 func nextDeploy(p *Plan, r *Rollout) Step {
+	if step, due := nextRehearsal(p, r); due {
+		return step
+	}
 	w := &r.Waves[r.Wave]
 	var todo, failed []string
 	for i := range w.Targets {

@@ -145,6 +145,7 @@ type Rollback struct {
 	Options  any           `json:"-"`
 	Timeout  time.Duration `json:"timeout,omitempty" jsonschema_description:"Longest time for one target. Default: as deploy."`
 	Parallel Amount        `json:"parallel,omitempty" jsonschema_description:"Targets rolled back at the same time. Default: as deploy."`
+	Rehearse Rehearse      `json:"rehearse,omitempty" jsonschema_description:"first: deploy the first wave, put the previous version back, and deploy it again, to prove that a rollback works. Default: not." jsonschema:"enum=first"`
 	Verify   time.Duration `json:"verify,omitempty" jsonschema_description:"After a rollback the checks must recover within this time, or the report says so. Default: 0, not asked."`
 }
 

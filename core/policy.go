@@ -36,8 +36,9 @@ type Floors struct {
 
 // A BakeFloor is the shortest that bake.min may be.
 type BakeFloor struct {
-	Min   time.Duration `json:"min,omitempty" jsonschema_description:"Least bake.min of every wave."`
-	First time.Duration `json:"first,omitempty" jsonschema_description:"Least bake.min of the first wave."`
+	Min       time.Duration `json:"min,omitempty" jsonschema_description:"Least bake.min of every wave."`
+	Emergency time.Duration `json:"emergency,omitempty" jsonschema_description:"Least emergency.min_bake: how short bakes may be on the fast lane."`
+	First     time.Duration `json:"first,omitempty" jsonschema_description:"Least bake.min of the first wave."`
 }
 
 // A FirstWaveFloor bounds the first wave.
@@ -99,6 +100,7 @@ func (c *Check) Kind() CheckKind {
 // A RollbackFloor is what a plan must say about rollbacks.
 type RollbackFloor struct {
 	Required bool `json:"required,omitempty" jsonschema_description:"A failed deploy and a failed check must both roll back by themselves."`
+	Rehearse bool `json:"rehearse,omitempty" jsonschema_description:"The first wave must prove that a rollback works: rollback.rehearse must be first."`
 }
 
 // A DriverFloor is the drivers that a plan may use, forwards and back.

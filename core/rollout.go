@@ -10,27 +10,29 @@ import (
 // A Rollout is one version going down one line. It is a fold over its events, see [Rollout.Apply]; nothing else is
 // stored. The zero value has not started.
 type Rollout struct {
-	ID       string
-	Line     Line
-	Start    Start // as it started; Start.Waves is the order of Waves
-	State    State
-	Cause    Cause  // of a halt or a rollback
-	Reason   string // one sentence for people: why it is in this state
-	Wave     int    // index of the wave that is at work
-	Waves    []Wave
-	Seq      int64 // of the newest event
-	Began    time.Time
-	Changed  time.Time // when State last changed
-	Ended    time.Time // zero until it is over
-	Lease    Lease     // zero: nobody holds it
-	Bakes    int       // begun, those that were begun afresh after a halt included
-	Precheck []Verdict
-	Why      string    // why it goes, or went, back: one sentence
-	Turned   time.Time // when that was decided
-	Restored time.Time // newest outcome of a rollback
-	Verified []Verdict // verdicts after the rollback
-	Unwell   bool      // the checks had not recovered after the rollback
-	Blocked  *Block    // nil: no window is known to hold the wave at work up
+	ID         string
+	Line       Line
+	Start      Start // as it started; Start.Waves is the order of Waves
+	State      State
+	Cause      Cause  // of a halt or a rollback
+	Reason     string // one sentence for people: why it is in this state
+	Wave       int    // index of the wave that is at work
+	Waves      []Wave
+	Seq        int64 // of the newest event
+	Began      time.Time
+	Changed    time.Time // when State last changed
+	Ended      time.Time // zero until it is over
+	Lease      Lease     // zero: nobody holds it
+	Bakes      int       // begun, those that were begun afresh after a halt included
+	Precheck   []Verdict
+	Why        string    // why it goes, or went, back: one sentence
+	Turned     time.Time // when that was decided
+	Restored   time.Time // newest outcome of a rollback
+	Verified   []Verdict // verdicts after the rollback
+	Rehearsing bool      // a rehearsal of the rollback is under way
+	Rehearsed  time.Time // when it was over and all was back; zero: it was not, or there is none
+	Unwell     bool      // the checks had not recovered after the rollback
+	Blocked    *Block    // nil: no window is known to hold the wave at work up
 
 	Overrides []Override // what humans did to it, oldest first
 	Emergency bool       // it takes the plan's fast lane, see [Plan.For]

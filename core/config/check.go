@@ -28,6 +28,9 @@ func (d *decoder) check(p *core.Plan) {
 			d.checkQuery(p, &b.Until.Source, &b.Until.Query)
 		}
 	}
+	if r := &p.Rollback.Rehearse; d.good(r) && *r != "" && p.Activate {
+		d.mistake(d.seen[r], "no rollback.rehearse, or no activate", "a release that must not be rolled back across cannot rehearse a rollback")
+	}
 	unique(d, "checks", p.Checks, func(c *core.Check) *string { return &c.Name })
 	for i := range p.Checks {
 		d.checkCheck(p, &p.Checks[i])

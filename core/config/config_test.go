@@ -192,6 +192,8 @@ func TestDesignPlan(t *testing.T) {
 	equal(t, "check timeout", p.Checks[0].Timeout, 30*time.Second)
 	equal(t, "emergency", *p.Emergency, core.Emergency{MinBake: 5 * time.Minute})
 	equal(t, "activate", p.Activate, true)
+	equal(t, "requires", *p.Requires, core.Requires{Statuses: []string{"build", "integration"}, Timeout: 30 * time.Minute})
+	equal(t, "on_newer", p.OnNewer, core.NewerSupersedes)
 	equal(t, "notify", p.Notify[0].Reveal(), "slack://xoxb@channel")
 
 	one := p.Waves[0].Bake

@@ -15,12 +15,11 @@ import (
 // later lists what plans and policies are going to have and this version does not: a key, or "key: value".
 var later = map[reflect.Type][]string{
 	reflect.TypeFor[core.Deploy]():     laterDrivers,
-	reflect.TypeFor[core.Rollback]():   append([]string{"rehearse"}, laterDrivers...),
+	reflect.TypeFor[core.Rollback]():   laterDrivers,
 	reflect.TypeFor[core.Bake]():       {"wait: park"},
 	reflect.TypeFor[core.SourceSpec](): {"type: cloudwatch"},
 
-	reflect.TypeFor[core.RollbackFloor](): {"rehearse"},
-	reflect.TypeFor[core.DriverFloor]():   allow(laterDrivers),
+	reflect.TypeFor[core.DriverFloor](): allow(laterDrivers),
 }
 
 var laterDrivers = []string{"aws-codedeploy", "github-workflow", "gitlab-pipeline"}

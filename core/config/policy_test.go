@@ -33,7 +33,7 @@ func TestGoodPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "bake", p.Bake, core.BakeFloor{Min: 30 * time.Minute, First: 2 * time.Hour})
+	equal(t, "bake", p.Bake, core.BakeFloor{Min: 30 * time.Minute, First: 2 * time.Hour, Emergency: 5 * time.Minute})
 	equal(t, "first wave", p.FirstWave.Max, core.Ratio(0.1))
 	equal(t, "require", p.Checks.Require, []core.CheckMatch{{Kind: core.KindCompare}, {Name: "pager", Kind: core.KindAlarms}, {Name: "smoke"}})
 	equal(t, "nobody", p.Overrides.Abort, []string{})

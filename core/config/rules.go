@@ -78,6 +78,7 @@ var rules = map[spot]rule{
 	at[core.LineMatch]("environments"): linesRule,
 	at[core.BakeFloor]("min"):          someTime,
 	at[core.BakeFloor]("first"):        someTime,
+	at[core.BakeFloor]("emergency"):    someTime,
 	at[core.FirstWaveFloor]("max"):     shareRule,
 	at[core.GrowthFloor]("max"):        growthRule,
 	at[core.LargestFloor]("max"):       shareRule,

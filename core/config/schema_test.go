@@ -37,6 +37,7 @@ var onlyLoader = map[string]string{
 	"query-until":       query,
 	"query-variables":   query,
 	"tabs":              notValue,
+	"rehearse":          together,
 	"threshold-cross":   together,
 	"two-documents":     "an editor looks at each document alone",
 	"unclosed":          notValue,

@@ -28,13 +28,14 @@ func (s *session) deploy(ctx context.Context, step core.Step) error {
 	})
 }
 
-// revert puts the previous version back on targets of a wave. It goes on past failures.
-func (s *session) revert(ctx context.Context, step core.Step) error {
+// revert puts the previous version back on targets of a wave: because they go back, or for a try. It goes on past
+// failures.
+func (s *session) revert(ctx context.Context, step core.Step, intent, outcome core.EventType) error {
 	p := s.gear.Plan
 	wave := &s.r.Waves[step.Wave]
 	return s.act(ctx, stage{
 		wave: wave.Name, targets: step.Targets, driver: s.gear.Rollback, back: true,
-		intent: core.EventReverting, outcome: core.EventReverted,
+		intent: intent, outcome: outcome,
 		parallel: p.Rollback.Parallel.Of(len(wave.Targets), 1), timeout: p.Rollback.Timeout,
 		spare: len(step.Targets),
 	})

@@ -144,8 +144,10 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 		return s.write(ctx, core.Event{Type: core.EventHalted, Wave: wave, Cause: step.Cause, Reason: step.Reason, Verdicts: verdicts})
 	case core.DoRollBack:
 		return s.write(ctx, core.Event{Type: core.EventRollingBack, Targets: step.Targets, Cause: step.Cause, Reason: step.Reason, Verdicts: verdicts})
+	case core.DoRehearse:
+		return s.revert(ctx, step, core.EventRehearsing, core.EventRehearsed)
 	case core.DoRevert:
-		return s.revert(ctx, step)
+		return s.revert(ctx, step, core.EventReverting, core.EventReverted)
 	case core.DoVerify:
 		return s.write(ctx, core.Event{Type: core.EventVerified, Verdicts: verdicts})
 	case core.DoEnd:

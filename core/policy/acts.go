@@ -90,6 +90,16 @@ func rollback(s Subject, f *core.Floors) []breach {
 	return nil
 }
 
+// rehearse finds a plan that does not try its rollback. A release that must not be rolled back across has none to try.
+func rehearse(s Subject, f *core.Floors) []breach {
+	p := s.Plan
+	if !f.Rollback.Rehearse || p.Rollback.Rehearse == core.RehearseFirst || p.Activate {
+		return nil
+	}
+	return []breach{{plan: []any{&p.Rollback.Rehearse, &p.Rollback}, floor: &f.Rollback.Rehearse,
+		what: "the first wave does not rehearse a rollback", asks: "requires it", want: "rollback.rehearse: first"}}
+}
+
 func drivers(s Subject, f *core.Floors) (all []breach) {
 	if len(f.Drivers.Allow) == 0 {
 		return nil

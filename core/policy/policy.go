@@ -49,7 +49,7 @@ type breach struct {
 }
 
 // floors has every floor.
-var floors = []func(Subject, *core.Floors) []breach{bake, firstWave, growth, largest, checks, rollback, drivers}
+var floors = []func(Subject, *core.Floors) []breach{bake, firstWave, growth, largest, checks, rollback, rehearse, drivers}
 
 // Breaches returns where a plan is below what its line must keep to, sorted by place.
 func Breaches(s Subject) []Breach {

@@ -103,6 +103,18 @@ func TestBreaches(t *testing.T) {
 			p.Checks[0].React.Inconclusive = core.ReactNotify
 		}, "check a only notifies when it does not know; requires a check of kind burn_rate that can stop a rollout"},
 
+		"an emergency": {[]float64{1}, func(p *core.Plan, f *core.Floors) {
+			f.Bake.Emergency, p.Emergency = time.Hour, &core.Emergency{MinBake: time.Hour}
+		}, ""},
+		"no emergency": {[]float64{1}, func(_ *core.Plan, f *core.Floors) { f.Bake.Emergency = time.Hour }, ""},
+		"a short emergency": {[]float64{1}, func(p *core.Plan, f *core.Floors) {
+			f.Bake.Emergency, p.Emergency = time.Hour, &core.Emergency{MinBake: time.Minute}
+		}, "a wave may bake for only 1m in an emergency; asks for at least 1h"},
+		"a rehearsal": {[]float64{1}, func(p *core.Plan, f *core.Floors) {
+			f.Rollback.Rehearse, p.Rollback.Rehearse = true, core.RehearseFirst
+		}, ""},
+		"no rehearsal":                  {[]float64{1}, func(_ *core.Plan, f *core.Floors) { f.Rollback.Rehearse = true }, "the first wave does not rehearse a rollback; requires it"},
+		"nothing to rehearse":           {[]float64{1}, func(p *core.Plan, f *core.Floors) { f.Rollback.Rehearse, p.Activate = true, true }, ""},
 		"a rollback":                    {[]float64{1}, func(_ *core.Plan, f *core.Floors) { f.Rollback.Required = true }, ""},
 		"no rollback":                   {[]float64{1}, func(p *core.Plan, f *core.Floors) { f.Rollback.Required, p.Rollback.When = true, nil }, "a failed deploy does not roll back; requires it"},
 		"no rollback of a failed check": {[]float64{1}, func(p *core.Plan, f *core.Floors) { f.Rollback.Required, p.Rollback.When = true, p.Rollback.When[:1] }, "a failed check does not roll back; requires it"},

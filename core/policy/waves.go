@@ -28,6 +28,14 @@ func bake(s Subject, f *core.Floors) (all []breach) {
 			})
 		}
 	}
+	if e := s.Plan.Emergency; e != nil && e.MinBake < f.Bake.Emergency {
+		all = append(all, breach{
+			plan: []any{&e.MinBake, e}, floor: &f.Bake.Emergency,
+			what: fmt.Sprintf("a wave may bake for only %s in an emergency", core.Brief(e.MinBake)),
+			asks: fmt.Sprintf("asks for at least %s", core.Brief(f.Bake.Emergency)),
+			want: fmt.Sprintf("an emergency.min_bake of at least %s", core.Brief(f.Bake.Emergency)),
+		})
+	}
 	return all
 }
 

@@ -83,8 +83,13 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 	case core.EventDeploying:
 		p.began = e.At
 		p.Say("%s  deploying %s to %s: %s", wave, line(r.Start.Version, 40), plural(len(e.Targets), "target"), few(e.Targets))
-	case core.EventDeployed, core.EventReverted:
+	case core.EventRehearsing:
+		p.Say("%s  rehearsing a rollback: putting the previous version back on %s: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
+	case core.EventDeployed, core.EventReverted, core.EventRehearsed:
 		p.outcomes(e)
+		if e.Type == core.EventRehearsed && !r.Rehearsed.IsZero() {
+			p.Say("%s  REHEARSED: a rollback works here. What went back is deployed again.", wave)
+		}
 	case core.EventBaking:
 		p.baking(r, wave)
 	case core.EventPassed:
@@ -131,7 +136,7 @@ func (p *Progress) outcomes(e core.Event) {
 		switch res.Outcome {
 		case core.OutcomeFailed:
 			what := "FAILED on"
-			if e.Type == core.EventReverted {
+			if e.Type != core.EventDeployed {
 				what = "the rollback FAILED on"
 			}
 			p.Say("%s  %s target %s: %s", fmt.Sprintf("%-14s", line(e.Wave, 24)), what, line(res.Target, 60), line(res.Error, 300))
