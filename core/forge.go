@@ -31,7 +31,6 @@ type Status struct {
 	Name        string
 	State       StatusState
 	Description string // one sentence; a forge cuts it where it must
-	URL         string
 }
 
 // StatusState is what a status says.
@@ -43,12 +42,6 @@ const (
 	StatusSuccess StatusState = "success"
 	StatusFailure StatusState = "failure"
 )
-
-// A Proposal is a change that wants to enter a branch: a pull request, a merge request, an entry of a merge queue.
-type Proposal struct {
-	Number int
-	Commit string // its head
-}
 
 // Published is what a job leaves behind.
 type Published struct {

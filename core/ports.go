@@ -199,30 +199,10 @@ type Forge interface {
 	Publish(ctx context.Context, r Published) error
 }
 
-// A StatusKeeper is a Forge that keeps statuses on commits. A protected branch can require them.
-type StatusKeeper interface {
+// A StatusReader is a Forge that knows the statuses of commits.
+type StatusReader interface {
 	// Statuses returns the newest status of each name on a commit. What the forge calls a check counts as one.
 	Statuses(ctx context.Context, commit string) ([]Status, error)
-	// SetStatus puts a status on a commit, in place of the one of the same name.
-	SetStatus(ctx context.Context, commit string, s Status) error
-}
-
-// A Proposer is a Forge that knows which changes want to enter a branch.
-type Proposer interface {
-	// Proposals returns the open ones.
-	Proposals(ctx context.Context, branch string) ([]Proposal, error)
-}
-
-// A Restarter is a Forge that can run a job again.
-type Restarter interface {
-	// Restart starts the next attempt of the CI run that an actor named.
-	Restart(ctx context.Context, run Actor) error
-}
-
-// A Coroner is a Forge that can tell whether a CI run is over.
-type Coroner interface {
-	// Gone reports that nothing of the attempt that an actor ran in is at work any more.
-	Gone(ctx context.Context, a Actor) (bool, error)
 }
 
 // A Patient is a Forge that can say whether it lets this job do its work.
@@ -231,16 +211,4 @@ type Patient interface {
 	// that anybody would see. The plan says what is needed; it is nil if it does not load. Something that could not be
 	// looked at is a problem, and names the permission that is missing.
 	Examine(ctx context.Context, p *Plan) []Diagnosis
-}
-
-// A Witness is a Forge that shows what happens while it happens: on the commit, in a list of deployments.
-type Witness interface {
-	// Witness returns who is to be told. Close waits until everything was shown, or the forge gave up.
-	Witness(p *Plan) WitnessObserver
-}
-
-// A WitnessObserver is an Observer that must be closed.
-type WitnessObserver interface {
-	Observer
-	Close() error
 }

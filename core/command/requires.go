@@ -23,7 +23,7 @@ func (s *ship) require(ctx context.Context, p *core.Plan, say func(string, ...an
 	if q == nil {
 		return nil
 	}
-	keeper, ok := s.forge.(core.StatusKeeper)
+	reader, ok := s.forge.(core.StatusReader)
 	if !ok {
 		return engine.Refused{Reason: fmt.Sprintf("The plan requires the statuses %s on the commit, and nobody here knows of any: "+
 			"this is no job of a CI system whose statuses Breakwater can read. Run it there.", strings.Join(q.Statuses, ", "))}
@@ -31,7 +31,7 @@ func (s *ship) require(ctx context.Context, p *core.Plan, say func(string, ...an
 	commit := s.forge.Job().Commit
 	end := s.Clock.Now().Add(q.Timeout)
 	for waited := false; ; waited = true {
-		have, err := keeper.Statuses(ctx, commit)
+		have, err := reader.Statuses(ctx, commit)
 		if err != nil {
 			return fmt.Errorf("the statuses that the plan requires could not be read, and nothing was started: %w", err)
 		}

@@ -30,13 +30,12 @@ func (f *fakeForge) Group(string, string)                          {}
 func (f *fakeForge) Annotate(a core.Annotation)                    { f.text.WriteString(a.Message + "\n") }
 func (f *fakeForge) Mask(string)                                   {}
 
-// A keeperForge is one that knows statuses.
-type keeperForge struct{ fakeForge }
+// A readerForge is one that knows statuses.
+type readerForge struct{ fakeForge }
 
-func (f *keeperForge) Statuses(_ context.Context, commit string) ([]core.Status, error) {
+func (f *readerForge) Statuses(_ context.Context, commit string) ([]core.Status, error) {
 	return f.statuses(commit)
 }
-func (f *keeperForge) SetStatus(context.Context, string, core.Status) error { return nil }
 
 // A jumping clock passes time only while somebody waits.
 type jumping struct {
@@ -89,7 +88,7 @@ func TestRequires(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, asked := requiring(t, c.timeout), 0
-			forge := &keeperForge{}
+			forge := &readerForge{}
 			forge.statuses = func(commit string) ([]core.Status, error) {
 				if commit != "1a2b3c" {
 					t.Errorf("asked about %q", commit)
@@ -139,7 +138,7 @@ func TestACrashIsNoSuccess(t *testing.T) {
 			t.Errorf("recovered %v", p)
 		}
 	}()
-	forge := &keeperForge{}
+	forge := &readerForge{}
 	forge.statuses = func(string) ([]core.Status, error) { panic("broken") }
 	code := command.Main(t.Context(), []string{"run", "--first-release"},
 		command.Env{Stdout: io.Discard, Stderr: io.Discard, Dir: requiring(t, ""), Environ: []string{"PATH=" + os.Getenv("PATH")}, Forge: forge})

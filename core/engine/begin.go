@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err != nil {
 		return nil, err
 	}
+	waves = own(waves)
 	obeyed, err := e.admit(req.PlanFile, req.PlanText, waves)
 	if err != nil {
 		return nil, err
@@ -126,6 +128,15 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	}
 	s.hurry()
 	return s, nil
+}
+
+// own copies waves, so that what is noted on them stays with one rollout.
+func own(waves []core.StartWave) []core.StartWave {
+	waves = slices.Clone(waves)
+	for i := range waves {
+		waves[i].Targets = slices.Clone(waves[i].Targets)
+	}
+	return waves
 }
 
 // remember notes what targets run where the rollout before left something else on them than what was good.

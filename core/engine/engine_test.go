@@ -66,11 +66,14 @@ func (d *deploys) names() []string {
 
 // answers is an asker whose checks say what ask returns.
 type answers struct {
+	mu     sync.Mutex
 	ask    func(asked core.Asked, at time.Time) core.VerdictKind
 	opened []core.Asked
 }
 
 func (a *answers) Open(_ context.Context, asked core.Asked) (core.Looker, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.opened = append(a.opened, asked)
 	return answering{a, asked}, nil
 }

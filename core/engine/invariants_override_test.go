@@ -29,6 +29,7 @@ var overrides = []string{
 	"expedited while pending", "expedited while deploying", "expedited while baking", "promoted while baking", "promoted while halted",
 	"rolling-back while pending", "rolling-back while deploying", "rolling-back while baking", "rolling-back while halted",
 	"rolling-back while rollback-failed", "rolling-back while rolled-back", "rolling-back while aborted", "rolling-back while succeeded",
+	"started while ",
 	"ended while pending", "ended while deploying", "ended while baking", "ended while halted", "ended while rollback-failed",
 }
 
@@ -137,6 +138,7 @@ func (p *process) checkOverride(before *core.Rollout, e core.Event) {
 		*h = humans{done: h.done}
 	}
 	if o := e.Override; o != nil {
+		p.drift = p.drift && o.Kind != core.OverrideDrift
 		h.overrides++
 		h.done[fmt.Sprintf("%s while %s", e.Type, before.State)]++
 		if o.Reason == "" || o.By.ID != e.Actor || o.Kind == "" {

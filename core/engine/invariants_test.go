@@ -65,6 +65,8 @@ type world struct {
 	humans    humans            // what humans did, as the events tell
 	impatient int               // how many more of them come in the middle of something
 	runs      map[string]string // target to version
+	tells     bool              // every target can say what it runs
+	drift     bool              // somebody changed a target by other means, and nobody has accepted that yet
 	inside    bool              // a second actor is at work inside a call of the first
 	attempts  int
 }
@@ -154,6 +156,11 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.waves = append(w.waves, sw)
 	}
 	w.addOverrides()
+	w.tells = rnd.IntN(2) == 0
+	if w.tells && rnd.IntN(2) == 0 {
+		w.drift = true
+		w.runs[w.waves[rnd.IntN(len(w.waves))].Targets[0].Name] = "hotfix"
+	}
 	if rnd.IntN(3) > 0 {
 		w.addWindows()
 	}
@@ -209,12 +216,23 @@ func (w *world) actor(run string, attempt int) *process {
 func (p *process) run() (*core.Rollout, error) {
 	defer p.cancel()
 	emergency := p.emergency()
+	accept := ""
+	if p.drift {
+		accept = "the hotfix is in v2"
+	}
 	p.logf("-- %s begins at %s %s", p.id.ID, p.clock.Now().Format(time.TimeOnly), emergency)
-	r, err := p.engine().Run(p.ctx, engine.Request{Version: "v2", Previous: "v1", Emergency: emergency,
+	r, err := p.engine().Run(p.ctx, engine.Request{Version: "v2", Previous: "v1", Emergency: emergency, AcceptDrift: accept,
 		Waves: func(context.Context) ([]core.StartWave, error) {
 			waves := slices.Clone(p.waves)
 			for i := range waves {
 				waves[i].Targets = slices.Clone(waves[i].Targets)
+				for j := range waves[i].Targets {
+					if !p.tells {
+						continue
+					}
+					// What is not drift must be what the ledger says.
+					waves[i].Targets[j].Found = p.runs[waves[i].Targets[j].Name]
+				}
 			}
 			return waves, nil
 		}})

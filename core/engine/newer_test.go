@@ -34,7 +34,9 @@ func (s *scene) comes(ctx context.Context, after time.Duration, version, actor s
 		if change != nil {
 			change(&req)
 		}
-		r, err := rival.engine().Run(ctx, req)
+		e := rival.engine()
+		e.Glance = 2 * time.Minute
+		r, err := e.Run(ctx, req)
 		done <- outcome{r, err}
 	}()
 	return done
