@@ -67,6 +67,52 @@ func TestWorkflow(t *testing.T) {
 	}
 }
 
+// TestWorkflowRequires releases with a plan that requires a status, asked of an API on loopback: nothing is touched
+// before it is green.
+func TestWorkflowRequires(t *testing.T) {
+	s := newShop(t)
+	green := false
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Authorization"); got != "Bearer fake-token" {
+			t.Errorf("authorized by %q", got)
+		}
+		runs := `[]`
+		if green {
+			runs = `[{"name":"unit","status":"completed","conclusion":"success"}]`
+		}
+		switch strings.TrimPrefix(r.URL.Path, "/repos/octo/shop/commits/"+s.git(s.source, "rev-parse", "HEAD")) {
+		case "/status":
+			fmt.Fprint(w, `{"state":"success","total_count":0,"statuses":[]}`)
+		case "/check-runs":
+			fmt.Fprintf(w, `{"total_count":1,"check_runs":%s}`, runs)
+		default:
+			t.Errorf("asked for %s", r.URL)
+			http.NotFound(w, r)
+		}
+	}))
+	defer api.Close()
+	s.api = api.URL
+	plan, workflow := filepath.Join(s.source, "breakwater.yaml"), filepath.Join(s.source, ".github", "workflows", "release.yml")
+	s.write(plan, s.read(plan)+"\nrequires: {statuses: [unit]}\n")
+	with := strings.Replace(s.read(workflow), "        with:\n", "        env: {GITHUB_TOKEN: \"${{ github.token }}\"}\n        with:\n", 1)
+	s.write(workflow, with)
+
+	v1 := s.commit("welcome")
+	first := attempt{run: 70, number: 1, event: "workflow_dispatch", input: "first-release=true"}
+	early := s.run(first)
+	if early.jobs["release"] != "failure" || !strings.Contains(early.log, fmt.Sprintf("exit with `FAILURE`: %d\n", core.ExitBlocked)) ||
+		!strings.Contains(early.log, "unit    missing  -") {
+		early.fatalf("it was not blocked: %v", early.jobs)
+	}
+	if _, err := os.Stat(filepath.Join(s.workspace, "deploys.log")); err == nil {
+		t.Error("something was deployed before the status was green")
+	}
+
+	green, first.number = true, 2
+	s.run(first).succeeds("succeeded", v1, "one-box")
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+}
+
 // A shop is a service with a repository, servers and a workflow.
 type shop struct {
 	t         *testing.T
@@ -76,6 +122,7 @@ type shop struct {
 	action    string // what the workflow's uses: stands for
 	remote    string // URL of the repository
 	token     string // header that lets in
+	api       string // URL of the forge's API; empty: there is none
 }
 
 const (
@@ -259,6 +306,9 @@ func (s *shop) run(a attempt) *result {
 		"--local-repository", "breakwater-ci/breakwater@v1=" + s.action,
 		"--env", "GITHUB_REPOSITORY=octo/shop",
 		"--env", "GITHUB_RUN_ID=" + strconv.Itoa(a.run), "--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(a.number),
+	}
+	if s.api != "" {
+		args = append(args, "--env", "GITHUB_API_URL="+s.api)
 	}
 	if a.input != "" {
 		args = append(args, "--input", a.input)

@@ -14,7 +14,7 @@ import (
 )
 
 // askStatuses is how often the forge is asked while a required status is awaited.
-const askStatuses = 15 * time.Second
+const askStatuses = 30 * time.Second
 
 // require lets a rollout begin only if the statuses that its plan requires are green on the commit. It waits for those
 // that may still come, as long as the plan says. say tells people about that.
