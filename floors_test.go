@@ -27,7 +27,8 @@ var floors = map[string]struct {
 	"core/calendar":          {may: []string{"core"}, others: true}, // rrule-go
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":            {may: []string{"core"}, others: true},
-	"core/ledger":            {may: []string{"core"}, others: true},
+	"core/github":            {may: []string{"core"}, others: true},
+	"core/ledger":            {may: []string{"core", "core/github"}, others: true},
 	"core/metric":            {may: []string{"core", "core/shell"}, others: true},
 	"core/shell":             {may: []string{"core"}},
 	"core/deploy":            {may: []string{"core", "core/shell"}, others: true},
@@ -38,6 +39,7 @@ var floors = map[string]struct {
 	"core/command":           {may: []string{"core", "core/*"}, others: true},
 	"actions":                {may: []string{"core"}, others: true},
 	".":                      {may: []string{"core", "core/command", "actions"}},
+	"core/github/githubtest": {others: true},
 	"core/ledger/ledgertest": {may: []string{"core"}, others: true},
 	"core/metric/metrictest": {may: []string{"core", "core/metric"}, others: true},
 	"core/deploy/deploytest": {may: []string{"core", "core/deploy", "core/shell"}, others: true},

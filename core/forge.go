@@ -1,5 +1,7 @@
 package core
 
+import "time"
+
 // A Job is what the CI system says of the process.
 type Job struct {
 	Actor  Actor
@@ -51,3 +53,10 @@ type Published struct {
 
 // An Output is one named value for later jobs.
 type Output struct{ Name, Value string }
+
+// A Pace is how often a ledger is used. Zero: as often as the engine likes.
+type Pace struct {
+	Lease  time.Duration // how long a lease lasts; it is renewed at half of that
+	Glance time.Duration // between two looks while time passes
+	Watch  time.Duration // between two looks while targets are acted on
+}

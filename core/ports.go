@@ -27,6 +27,12 @@ type Historian interface {
 	History(ctx context.Context, line Line) iter.Seq2[Event, error]
 }
 
+// A Metered is a Ledger whose every use counts against a limit, so that it is used sparingly.
+type Metered interface {
+	// Pace says how often is not too often; zero values leave it to the engine.
+	Pace() Pace
+}
+
 // ErrConflict says that somebody else wrote to the line since it was read.
 var ErrConflict = errors.New("somebody else wrote to the ledger")
 

@@ -19,7 +19,7 @@ const gitSegment = 64 << 10
 type gitLedger struct {
 	remote *remote
 	clock  core.Clock
-	turn   chan struct{}      // holds one token: one operation at a time
+	turn   turn
 	heads  map[core.Line]head // as last seen on the remote
 }
 
@@ -31,14 +31,25 @@ type head struct {
 	end    end
 }
 
+// grown is a head with text added to its newest segment, or to a new one where that is full, and the number of the
+// segment. Its commit and the name of that segment are still to come.
+func (h head) grown(text []byte, at end) (next head, segment int) {
+	next = head{blobs: slices.Clone(h.blobs), open: text, end: at}
+	segment = len(h.blobs)
+	if segment > 0 && len(h.open) <= gitSegment {
+		segment--
+		next.open = slices.Concat(h.open, text)
+		next.blobs = next.blobs[:segment]
+	}
+	return next, segment
+}
+
 func openGit(ctx context.Context, place string, env Env) (store, error) {
 	r, err := findRemote(ctx, place, env)
 	if err != nil {
 		return nil, err
 	}
-	l := &gitLedger{remote: r, clock: env.Clock, turn: make(chan struct{}, 1), heads: make(map[core.Line]head)}
-	l.turn <- struct{}{}
-	return l, nil
+	return &gitLedger{remote: r, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]head)}, nil
 }
 
 func refOf(line core.Line) string { return "refs/breakwater/" + line.String() }
@@ -49,35 +60,17 @@ func gitName(i int) string { return fmt.Sprintf("%03d/%03d.jsonl", i/1000, i%100
 // Close removes the private repository.
 func (l *gitLedger) Close() error {
 	<-l.turn
-	defer l.done()
+	defer l.turn.done()
 	clear(l.heads)
 	return l.remote.close()
 }
 
-// begin waits for the turn of an operation on a line.
-func (l *gitLedger) begin(ctx context.Context, line core.Line) error {
-	if err := checkLine(line); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	select {
-	case <-l.turn:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-func (l *gitLedger) done() { l.turn <- struct{}{} }
-
 // Read implements [core.Ledger].
 func (l *gitLedger) Read(ctx context.Context, line core.Line) (events []core.Event, err error) {
-	if err := l.begin(ctx, line); err != nil {
+	if err := l.turn.begin(ctx, line); err != nil {
 		return nil, err
 	}
-	defer l.done()
+	defer l.turn.done()
 	err = l.retry(ctx, "read", line, func() error {
 		h, err := l.look(ctx, line)
 		if err != nil {
@@ -100,10 +93,10 @@ func (l *gitLedger) History(ctx context.Context, line core.Line) iter.Seq2[core.
 		s := l.segments(line, h)
 		load := s.load
 		s.load = func(ctx context.Context, from, to int) (texts [][]byte, err error) {
-			if err := l.begin(ctx, line); err != nil { // between two loads others may have a turn
+			if err := l.turn.begin(ctx, line); err != nil { // between two loads others may have a turn
 				return nil, err
 			}
-			defer l.done()
+			defer l.turn.done()
 			err = l.retry(ctx, "read", line, func() error {
 				texts, err = load(ctx, from, to)
 				return err
@@ -115,10 +108,10 @@ func (l *gitLedger) History(ctx context.Context, line core.Line) iter.Seq2[core.
 }
 
 func (l *gitLedger) current(ctx context.Context, line core.Line) (h head, err error) {
-	if err := l.begin(ctx, line); err != nil {
+	if err := l.turn.begin(ctx, line); err != nil {
 		return head{}, err
 	}
-	defer l.done()
+	defer l.turn.done()
 	err = l.retry(ctx, "read", line, func() error {
 		h, err = l.look(ctx, line)
 		return err
@@ -204,10 +197,10 @@ func (l *gitLedger) Append(ctx context.Context, line core.Line, after int64, eve
 	if err := admit(line, after, events); err != nil {
 		return err
 	}
-	if err := l.begin(ctx, line); err != nil {
+	if err := l.turn.begin(ctx, line); err != nil {
 		return err
 	}
-	defer l.done()
+	defer l.turn.done()
 	h := l.heads[line]
 	if h.end.seq != after || h.commit == "" {
 		err := l.retry(ctx, "read", line, func() (err error) {
@@ -234,13 +227,7 @@ func (l *gitLedger) Append(ctx context.Context, line core.Line, after int64, eve
 
 // commit makes the commit that adds text to a head, in the private repository only.
 func (l *gitLedger) commit(ctx context.Context, line core.Line, h head, text []byte, events []core.Event) (head, error) {
-	next := head{blobs: slices.Clone(h.blobs), open: text, end: endOf(events[len(events)-1])}
-	segment := len(h.blobs)
-	if segment > 0 && len(h.open) <= gitSegment {
-		segment--
-		next.open = slices.Concat(h.open, text)
-		next.blobs = next.blobs[:segment]
-	}
+	next, segment := h.grown(text, endOf(events[len(events)-1]))
 	var in bytes.Buffer
 	fmt.Fprintf(&in, "blob\nmark :1\ndata %d\n%s\n", len(next.open), next.open)
 	message := summary(line, events)
@@ -281,7 +268,7 @@ func (l *gitLedger) push(ctx context.Context, line core.Line, from, to head, tex
 		case now.commit == to.commit:
 			return nil
 		}
-		ours, err := l.holds(ctx, line, now, text, from.end.seq)
+		ours, err := l.segments(line, now).holds(ctx, text, from.end.seq)
 		switch {
 		case err != nil:
 			return err
@@ -290,27 +277,4 @@ func (l *gitLedger) push(ctx context.Context, line core.Line, from, to head, tex
 		}
 		return conflict(line, now.end, from.end.seq)
 	})
-}
-
-// holds says whether a head has text right after the event numbered after: our push got through, and others wrote
-// since.
-func (l *gitLedger) holds(ctx context.Context, line core.Line, h head, text []byte, after int64) (bool, error) {
-	s := l.segments(line, h)
-	for i := s.count - 1; i >= 0; i-- {
-		texts, err := s.load(ctx, i, i+1)
-		if err != nil {
-			return false, err
-		}
-		if bytes.Contains(texts[0], text) {
-			return true, nil
-		}
-		events, err := s.parse(i, texts[0])
-		if err != nil {
-			return false, err
-		}
-		if events[0].Seq <= after+1 {
-			break
-		}
-	}
-	return false, nil
 }

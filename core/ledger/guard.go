@@ -57,6 +57,14 @@ func (g *guard) Append(ctx context.Context, line core.Line, after int64, events 
 	return err
 }
 
+// Pace implements [core.Metered] for a ledger that is one.
+func (g *guard) Pace() core.Pace {
+	if m, ok := g.store.(core.Metered); ok {
+		return m.Pace()
+	}
+	return core.Pace{}
+}
+
 // Close removes what the ledger keeps on this machine while it works.
 func (g *guard) Close() error {
 	if c, ok := g.store.(io.Closer); ok {

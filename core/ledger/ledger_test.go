@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/github/githubtest"
 	"github.com/breakwater-ci/breakwater/core/ledger/ledgertest"
 )
 
@@ -98,6 +99,12 @@ func TestConformance(t *testing.T) {
 			remote := bare(t)
 			gitIn(t, remote, "config", "uploadpack.allowFilter", "true") // as forges do; other tests have one that does not
 			return func() core.Ledger { return open(t, "git:"+remote, env(t.TempDir())) }
+		})
+	})
+	t.Run("github", func(t *testing.T) {
+		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
+			forge := githubtest.New(t)
+			return func() core.Ledger { return open(t, "github:", onGitHub(forge)) }
 		})
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -13,6 +14,11 @@ type Env struct {
 	Dir     string   // folder that relative paths start from, and whose git repository names the remotes
 	Environ []string // environment of the commands that a ledger runs, as os.Environ gives it
 	Clock   core.Clock
+
+	// Waits is told that a ledger asked for patience, and until when; Counts is given a counter of the requests that a
+	// ledger was asked. Both may be nil.
+	Waits  func(why string, until time.Time)
+	Counts func(requests func() int)
 }
 
 // store is what every kind of ledger can do.
@@ -24,16 +30,19 @@ type store interface {
 // kinds are the schemes of ledger URLs. What follows the colon is the opener's.
 var kinds = []struct {
 	scheme string
+	alone  bool // the scheme alone says enough
 	open   func(ctx context.Context, place string, env Env) (store, error)
 }{
-	{"file", openFile},
-	{"git", openGit},
+	{scheme: "file", open: openFile},
+	{scheme: "git", open: openGit},
+	{scheme: "github", alone: true, open: openGitHub},
 }
 
 // Open returns the ledger at a URL:
 //
 //	file:DIR    a folder, relative to env.Dir
 //	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands
+//	github:     the job's repository on GitHub, through the API; another one is github:OWNER/NAME
 //
 // The ledger can be used by several goroutines. It also implements [core.Historian], and [io.Closer]: Close removes
 // what it keeps on this machine while it works.
@@ -45,7 +54,7 @@ func Open(ctx context.Context, url string, env Env) (core.Ledger, error) {
 			known = append(known, kind.scheme+":")
 			continue
 		}
-		if place == "" {
+		if place == "" && !kind.alone {
 			return nil, fmt.Errorf("ledger %q says no place; write %s:PLACE", url, scheme)
 		}
 		s, err := kind.open(ctx, place, env)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -122,4 +123,26 @@ func numbered(names []string, name func(i int) string, show func(name string) st
 		}
 	}
 	return nil
+}
+
+// holds says whether text is right after the event numbered after: a write got through whose answer was lost, and others
+// wrote since.
+func (s segments) holds(ctx context.Context, text []byte, after int64) (bool, error) {
+	for i := s.count - 1; i >= 0; i-- {
+		texts, err := s.load(ctx, i, i+1)
+		if err != nil {
+			return false, err
+		}
+		if bytes.Contains(texts[0], text) {
+			return true, nil
+		}
+		events, err := s.parse(i, texts[0])
+		if err != nil {
+			return false, err
+		}
+		if events[0].Seq <= after+1 {
+			break
+		}
+	}
+	return false, nil
 }

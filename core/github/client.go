@@ -1,0 +1,130 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/go-github/v60/github"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A Client talks to the API about one repository. It is safe for concurrent use.
+type Client struct {
+	*github.Client
+	Owner, Name string
+
+	transport *transport
+}
+
+// An Env is what a client takes from the process it runs in.
+type Env struct {
+	Lookup func(name string) string // of the environment
+	Clock  core.Clock
+
+	// Waits is told that GitHub asked for patience, and until when. Nil: nobody is.
+	Waits func(why string, until time.Time)
+}
+
+// New returns a client for a repository, OWNER/NAME; empty: the job's own. The token is that of the action's input, else
+// GITHUB_TOKEN; GITHUB_API_URL names the API of an Enterprise server.
+func New(repository string, env Env) (*Client, error) {
+	repository = cmp.Or(repository, env.Lookup("GITHUB_REPOSITORY"))
+	owner, name, ok := strings.Cut(repository, "/")
+	switch {
+	case repository == "":
+		return nil, errors.New("which repository? Outside GitHub Actions name it: github:OWNER/NAME")
+	case !ok || !plain(owner) || !plain(name):
+		return nil, fmt.Errorf("%q is no repository: write OWNER/NAME", repository)
+	}
+	token := cmp.Or(env.Lookup("BREAKWATER_TOKEN"), env.Lookup("GITHUB_TOKEN"))
+	if token == "" {
+		return nil, errors.New("there is no token for GitHub: set GITHUB_TOKEN, in a workflow by env: {GITHUB_TOKEN: ${{ github.token }}}")
+	}
+	base, err := url.Parse(strings.TrimSuffix(cmp.Or(env.Lookup("GITHUB_API_URL"), "https://api.github.com"), "/") + "/")
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("GITHUB_API_URL is %q: it must be a URL", env.Lookup("GITHUB_API_URL"))
+	}
+	t := &transport{next: http.DefaultTransport, clock: env.Clock, waits: env.Waits, known: make(map[string]answer)}
+	client := github.NewClient(&http.Client{Transport: t}).WithAuthToken(token)
+	client.BaseURL = base
+	return &Client{Client: client, Owner: owner, Name: name, transport: t}, nil
+}
+
+// plain reports whether a name can be part of a path of the API as it is.
+func plain(name string) bool {
+	odd := strings.IndexFunc(name, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-", r))
+	})
+	return name != "" && odd < 0 && name != "." && name != ".."
+}
+
+// Repository is OWNER/NAME.
+func (c *Client) Repository() string { return c.Owner + "/" + c.Name }
+
+// Requests counts those that were sent, each try of each, also what was answered by "not modified".
+func (c *Client) Requests() int { return int(c.transport.sent.Load()) }
+
+// Ask sends a request that the client's library has no method for. The path is relative to the repository; body and
+// answer may be nil.
+func (c *Client) Ask(ctx context.Context, method, path string, body, answer any) error {
+	req, err := c.NewRequest(method, fmt.Sprintf("repos/%s/%s/%s", c.Owner, c.Name, path), body)
+	if err != nil {
+		return err
+	}
+	_, err = c.Do(ctx, req, answer)
+	return err
+}
+
+// Status is the status code of an answer that was an error; 0 if there was no answer.
+func Status(err error) int {
+	if answer, ok := errors.AsType[*github.ErrorResponse](err); ok && answer.Response != nil {
+		return answer.Response.StatusCode
+	}
+	if limited, ok := errors.AsType[*github.RateLimitError](err); ok && limited.Response != nil {
+		return limited.Response.StatusCode
+	}
+	if limited, ok := errors.AsType[*github.AbuseRateLimitError](err); ok && limited.Response != nil {
+		return limited.Response.StatusCode
+	}
+	return 0
+}
+
+// Refused says of a failed request what it was to do and, where GitHub did not let the job do it, what permits it.
+func Refused(do, permission string, err error) error {
+	status := Status(err)
+	said := err.Error()
+	if answer, ok := errors.AsType[*github.ErrorResponse](err); ok {
+		said = answer.Message
+		for _, e := range answer.Errors {
+			if e.Message != "" {
+				said += ": " + e.Message
+			}
+		}
+	}
+	switch status {
+	case 0:
+		return fmt.Errorf("GitHub could not be asked to %s: %w", do, err)
+	case http.StatusUnauthorized:
+		return &refusal{fmt.Sprintf("GitHub does not %s: %s (401); the token is wrong or has expired", do, said), err}
+	case http.StatusForbidden, http.StatusNotFound:
+		return &refusal{fmt.Sprintf("GitHub does not %s: %s (%d); the job needs permissions: {%s}", do, said, status, permission), err}
+	default:
+		return &refusal{fmt.Sprintf("GitHub does not %s: %s (%d)", do, said, status), err}
+	}
+}
+
+// A refusal says in our words what GitHub said in its own.
+type refusal struct {
+	text string
+	err  error
+}
+
+func (r *refusal) Error() string { return r.text }
+func (r *refusal) Unwrap() error { return r.err }
