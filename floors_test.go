@@ -37,7 +37,7 @@ var floors = map[string]struct {
 	"core/check":             {may: []string{"core", "core/shell", "core/judge"}, others: true},
 	"core/report":            {may: []string{"core"}, others: true},
 	"core/command":           {may: []string{"core", "core/*"}, others: true},
-	"actions":                {may: []string{"core"}, others: true},
+	"actions":                {may: []string{"core", "core/github"}, others: true},
 	".":                      {may: []string{"core", "core/command", "actions"}},
 	"core/github/githubtest": {others: true},
 	"core/ledger/ledgertest": {may: []string{"core"}, others: true},

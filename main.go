@@ -21,7 +21,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	env := command.Env{Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ()}
-	if forge, ok := actions.New(env.Environ, os.Stdout, os.Stderr); ok {
+	if forge, ok := actions.New(env.Environ, os.Stdout, os.Stderr, command.WallClock{}); ok {
 		if err := forge.Err(); err != nil {
 			fmt.Fprintln(os.Stderr, "breakwater: "+err.Error())
 			return core.ExitUnexpected

@@ -13,18 +13,23 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/github"
 )
 
 // A Forge is the GitHub Actions job that this process runs in. It is safe for concurrent use.
 type Forge struct {
-	env environment
-	out *log
-	job core.Job
-	err error
+	env   environment
+	out   *log
+	job   core.Job
+	err   error
+	clock core.Clock
+	api   func() (*github.Client, error) // for the job's repository, opened when it is needed
 }
 
 var _ core.Forge = (*Forge)(nil)
@@ -32,13 +37,17 @@ var _ core.Forge = (*Forge)(nil)
 // New returns the job that environ, as of [os.Environ], tells of. It reports false if that is no GitHub Actions job.
 // Groups go to stdout; masks and annotations, which are no part of what a command prints, go to stderr. Both must be
 // the job's log, and the runner takes commands from both.
-func New(environ []string, stdout, stderr io.Writer) (*Forge, bool) {
+func New(environ []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, bool) {
 	env := parse(environ)
 	if env["GITHUB_ACTIONS"] != "true" {
 		return nil, false
 	}
 	job, err := env.job()
-	return &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err}, true
+	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err, clock: clock}
+	f.api = sync.OnceValues(func() (*github.Client, error) {
+		return github.New("", github.Env{Lookup: env.secretly, Clock: clock, Waits: f.waits})
+	})
+	return f, true
 }
 
 // Err says what is wrong with the job's context; nobody may act on a rollout in the name of such a job.
@@ -49,6 +58,19 @@ func (f *Forge) Job() core.Job { return f.job }
 
 // Log returns the job's log.
 func (f *Forge) Log() core.Log { return f.out }
+
+// waits says in the log why nothing happens.
+func (f *Forge) waits(why string, until time.Time) {
+	f.out.Annotate(core.Annotation{Title: "GitHub", Message: fmt.Sprintf("%s; waiting until %s.", why, until.UTC().Format("15:04:05 MST"))})
+}
+
+// Requests counts what GitHub's API was asked by this job, without its ledger.
+func (f *Forge) Requests() int {
+	if api, err := f.api(); err == nil {
+		return api.Requests()
+	}
+	return 0
+}
 
 // environment is the environment by name. GitHub names inputs in ways that a shell cannot, so it is never a shell's.
 type environment map[string]string
@@ -61,6 +83,14 @@ func parse(environ []string) environment {
 		}
 	}
 	return env
+}
+
+// secretly is get with the token that the action was given: as an input it is there without anybody's doing.
+func (e environment) secretly(name string) string {
+	if name == github.TokenVariable {
+		return cmp.Or(e[name], e["INPUT_TOKEN"])
+	}
+	return e[name]
 }
 
 // get has the form that the library asks for.
@@ -91,7 +121,7 @@ func (e environment) job() (core.Job, error) {
 			URL:     fmt.Sprintf("%s/%s/attempts/%d", server, name, attempt),
 		},
 		Commit: commit,
-		Ledger: "git:origin",
+		Ledger: "github:",
 	}, nil
 }
 

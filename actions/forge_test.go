@@ -1,10 +1,12 @@
 package actions
 
 import (
+	"context"
 	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -19,14 +21,14 @@ func jobEnviron() []string {
 
 func TestNew(t *testing.T) {
 	for _, environ := range [][]string{nil, {"GITHUB_ACTIONS=false"}, {"GITHUB_RUN_ID=1"}, {"GITHUB_ACTIONS"}} {
-		if _, ok := New(environ, io.Discard, io.Discard); ok {
+		if _, ok := New(environ, io.Discard, io.Discard, clock{}); ok {
 			t.Errorf("%q is no job of GitHub Actions", environ)
 		}
 	}
 }
 
 func TestJob(t *testing.T) {
-	f, ok := New(jobEnviron(), io.Discard, io.Discard)
+	f, ok := New(jobEnviron(), io.Discard, io.Discard, clock{})
 	if !ok || f.Err() != nil {
 		t.Fatal(ok, f.Err())
 	}
@@ -36,12 +38,12 @@ func TestJob(t *testing.T) {
 			URL: "https://ghe.example/octo/shop/actions/runs/77/attempts/2",
 		},
 		Commit: "4f0c",
-		Ledger: "git:origin",
+		Ledger: "github:",
 	}
 	if f.Job() != want {
 		t.Errorf("got  %+v\nwant %+v", f.Job(), want)
 	}
-	first, _ := New(append(jobEnviron(), "GITHUB_TRIGGERING_ACTOR="), io.Discard, io.Discard)
+	first, _ := New(append(jobEnviron(), "GITHUB_TRIGGERING_ACTOR="), io.Discard, io.Discard, clock{})
 	if got := first.Job().Actor.Name; got != "octocat" {
 		t.Errorf("without a triggering actor the name is %q; want the actor", got)
 	}
@@ -58,7 +60,7 @@ func TestBrokenContext(t *testing.T) {
 		{"GITHUB_REPOSITORY=", "GITHUB_REPOSITORY is not set"},
 		{"GITHUB_SHA=", "GITHUB_SHA is not set"},
 	} {
-		f, ok := New(append(jobEnviron(), c.entry), io.Discard, io.Discard)
+		f, ok := New(append(jobEnviron(), c.entry), io.Discard, io.Discard, clock{})
 		if !ok {
 			t.Fatal("no job")
 		}
@@ -115,5 +117,21 @@ func TestEnviron(t *testing.T) {
 				t.Error("the environ that was given is changed")
 			}
 		})
+	}
+}
+
+// A clock waits for real, but never for long.
+type clock struct{}
+
+func (clock) Now() time.Time { return time.Now() }
+
+func (clock) Wait(ctx context.Context, until time.Time) error {
+	timer := time.NewTimer(min(time.Until(until), 2*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -10,7 +10,8 @@ import (
 // has BREAKWATER_NAME with the same value, in place of any that was there. Dashes in the name become underscores. An
 // input that the workflow leaves empty is one that it does not give, so it hides nothing.
 //
-// The inputs args and entrypoint are the runner's own: they say how it starts a container.
+// The inputs args and entrypoint are the runner's own: they say how it starts a container. The token is taken out of the
+// inputs: what the plan runs sees those, and no BREAKWATER_ variables.
 func Environ(environ []string) []string {
 	flags := make(map[string]string)
 	for _, entry := range environ {
@@ -24,7 +25,7 @@ func Environ(environ []string) []string {
 	with := slices.DeleteFunc(slices.Clone(environ), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		_, replaced := flags[name]
-		return replaced
+		return replaced || name == "INPUT_TOKEN"
 	})
 	for _, name := range slices.Sorted(maps.Keys(flags)) {
 		with = append(with, name+"="+flags[name])

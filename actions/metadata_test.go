@@ -53,7 +53,7 @@ func TestActionSaysWhatItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, input := range action.Inputs {
-		if input.Default != "" {
+		if input.Default != "" && name != "token" {
 			t.Errorf("input %s has a default, which would hide the workflow's env", name)
 		}
 	}

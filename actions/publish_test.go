@@ -21,7 +21,7 @@ func newJob(t *testing.T) (f *Forge, outputs, summary string) {
 			t.Fatal(err)
 		}
 	}
-	f, ok := New(append(jobEnviron(), "GITHUB_OUTPUT="+outputs, "GITHUB_STEP_SUMMARY="+summary), io.Discard, io.Discard)
+	f, ok := New(append(jobEnviron(), "GITHUB_OUTPUT="+outputs, "GITHUB_STEP_SUMMARY="+summary), io.Discard, io.Discard, clock{})
 	if !ok || f.Err() != nil {
 		t.Fatal(ok, f.Err())
 	}
@@ -99,7 +99,7 @@ func FuzzOutputs(f *testing.F) {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		forge, _ := New(append(jobEnviron(), "GITHUB_OUTPUT="+file), io.Discard, io.Discard)
+		forge, _ := New(append(jobEnviron(), "GITHUB_OUTPUT="+file), io.Discard, io.Discard, clock{})
 		err := forge.Publish(t.Context(), core.Published{Outputs: []core.Output{{Name: "reason", Value: value}}})
 		got, wrong := pairs(read(t, file))
 		switch {
@@ -123,7 +123,7 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 		{"full", "/dev/full"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, ok := New(append(jobEnviron(), "GITHUB_OUTPUT="+c.file, "GITHUB_STEP_SUMMARY="+c.file), io.Discard, io.Discard)
+			f, ok := New(append(jobEnviron(), "GITHUB_OUTPUT="+c.file, "GITHUB_STEP_SUMMARY="+c.file), io.Discard, io.Discard, clock{})
 			if !ok {
 				t.Fatal("no job")
 			}
@@ -138,14 +138,14 @@ func TestFilesThatCannotBeWritten(t *testing.T) {
 			}
 		})
 	}
-	f, _ := New(jobEnviron(), io.Discard, io.Discard)
+	f, _ := New(jobEnviron(), io.Discard, io.Discard, clock{})
 	if err := f.Publish(t.Context(), core.Published{}); err != nil {
 		t.Errorf("nothing to publish: %v; want no error", err)
 	}
 }
 
 func TestPublishTellsThatTheLogFailed(t *testing.T) {
-	f, _ := New(jobEnviron(), fullDisk{}, fullDisk{})
+	f, _ := New(jobEnviron(), fullDisk{}, fullDisk{}, clock{})
 	f.Log().Group("title", "text")
 	if err := f.Publish(t.Context(), core.Published{}); err == nil || !strings.Contains(err.Error(), errFull.Error()) {
 		t.Errorf("error %v; want that of the log", err)

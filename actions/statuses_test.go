@@ -18,7 +18,7 @@ func statusJob(t *testing.T, token string, serve http.HandlerFunc) *Forge {
 	server := httptest.NewServer(serve)
 	t.Cleanup(server.Close)
 	f, ok := New([]string{"GITHUB_ACTIONS=true", "GITHUB_REPOSITORY=acme/shop", "GITHUB_SHA=1a2b", "GITHUB_RUN_ID=7", "GITHUB_RUN_ATTEMPT=1",
-		"GITHUB_TOKEN=" + token, "GITHUB_API_URL=" + server.URL}, io.Discard, io.Discard)
+		"GITHUB_TOKEN=" + token, "GITHUB_API_URL=" + server.URL}, io.Discard, io.Discard, clock{})
 	if !ok || f.Err() != nil {
 		t.Fatal(f.Err())
 	}
@@ -74,13 +74,13 @@ func TestStatusesThatAreNotShown(t *testing.T) {
 		body        string
 		want        string
 	}{
-		{"no token", "", 200, "", "GITHUB_TOKEN is not set: give it to the step, as env: {GITHUB_TOKEN: ${{ github.token }}}"},
-		{"a wrong one", "s3cr3t", 401, `{"message":"Bad credentials"}`, "GitHub does not show the statuses of commit 1a2b: Bad credentials (401); GITHUB_TOKEN is wrong or has expired"},
+		{"no token", "", 200, "", "there is no token for GitHub: set GITHUB_TOKEN, in a workflow by env: {GITHUB_TOKEN: ${{ github.token }}}"},
+		{"a wrong one", "s3cr3t", 401, `{"message":"Bad credentials"}`, "GitHub does not show the statuses of commit 1a2b: Bad credentials (401); the token is wrong or has expired"},
 		{"no permission", "s3cr3t", 403, `{"message":"Resource not accessible by integration"}`,
-			"GitHub does not show the statuses of commit 1a2b: Resource not accessible by integration (403); the job needs the permission statuses: read"},
-		{"nothing there", "s3cr3t", 404, `{"message":"Not Found"}`, "GitHub does not show the statuses of commit 1a2b: Not Found (404); the job needs the permission statuses: read"},
+			"GitHub does not show the statuses of commit 1a2b: Resource not accessible by integration (403); the job needs permissions: {statuses: read}"},
+		{"nothing there", "s3cr3t", 404, `{"message":"Not Found"}`, "GitHub does not show the statuses of commit 1a2b: Not Found (404); the job needs permissions: {statuses: read}"},
 		{"out of order", "s3cr3t", 502, `<html>`, "GitHub does not show the statuses of commit 1a2b:  (502)"},
-		{"cut off", "s3cr3t", 200, `{"statuses":[{"context"`, "GitHub could not be asked for the statuses of commit 1a2b: unexpected EOF"},
+		{"cut off", "s3cr3t", 200, `{"statuses":[{"context"`, "GitHub could not be asked to show the statuses of commit 1a2b: unexpected EOF"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := statusJob(t, c.token, func(w http.ResponseWriter, _ *http.Request) {

@@ -21,6 +21,7 @@ import (
 	"testing"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/github/githubtest"
 )
 
 // image is what a release puts into action.yml in place of the Dockerfile.
@@ -67,35 +68,11 @@ func TestWorkflow(t *testing.T) {
 	}
 }
 
-// TestWorkflowRequires releases with a plan that requires a status, asked of an API on loopback: nothing is touched
-// before it is green.
+// TestWorkflowRequires releases with a plan that requires a status: nothing is touched before it is green.
 func TestWorkflowRequires(t *testing.T) {
 	s := newShop(t)
-	green := false
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got := r.Header.Get("Authorization"); got != "Bearer fake-token" {
-			t.Errorf("authorized by %q", got)
-		}
-		runs := `[]`
-		if green {
-			runs = `[{"name":"unit","status":"completed","conclusion":"success"}]`
-		}
-		switch strings.TrimPrefix(r.URL.Path, "/repos/octo/shop/commits/"+s.git(s.source, "rev-parse", "HEAD")) {
-		case "/status":
-			fmt.Fprint(w, `{"state":"success","total_count":0,"statuses":[]}`)
-		case "/check-runs":
-			fmt.Fprintf(w, `{"total_count":1,"check_runs":%s}`, runs)
-		default:
-			t.Errorf("asked for %s", r.URL)
-			http.NotFound(w, r)
-		}
-	}))
-	defer api.Close()
-	s.api = api.URL
-	plan, workflow := filepath.Join(s.source, "breakwater.yaml"), filepath.Join(s.source, ".github", "workflows", "release.yml")
+	plan := filepath.Join(s.source, "breakwater.yaml")
 	s.write(plan, s.read(plan)+"\nrequires: {statuses: [unit]}\n")
-	with := strings.Replace(s.read(workflow), "        with:\n", "        env: {GITHUB_TOKEN: \"${{ github.token }}\"}\n        with:\n", 1)
-	s.write(workflow, with)
 
 	v1 := s.commit("welcome")
 	first := attempt{run: 70, number: 1, event: "workflow_dispatch", input: "first-release=true"}
@@ -108,7 +85,10 @@ func TestWorkflowRequires(t *testing.T) {
 		t.Error("something was deployed before the status was green")
 	}
 
-	green, first.number = true, 2
+	s.forge.Look(func(all *githubtest.State) {
+		all.Checks = append(all.Checks, githubtest.Check{ID: 1, SHA: v1, Name: "unit", Status: "completed", Conclusion: "success"})
+	})
+	first.number = 2
 	s.run(first).succeeds("succeeded", v1, "one-box")
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 }
@@ -122,7 +102,7 @@ type shop struct {
 	action    string // what the workflow's uses: stands for
 	remote    string // URL of the repository
 	token     string // header that lets in
-	api       string // URL of the forge's API; empty: there is none
+	forge     *githubtest.Server
 }
 
 const (
@@ -149,6 +129,7 @@ func newShop(t *testing.T) *shop {
 	root := t.TempDir()
 	s.git(root, "init", "-q", "--bare", remote)
 	s.git(filepath.Join(root, remote), "config", "uploadpack.allowAnySHA1InWant", "true") // as forges do
+	s.forge = githubtest.Serve(t, filepath.Join(root, remote))
 	s.remote = serveGit(t, root, s.token) + "/" + remote
 
 	s.git(s.source, "init", "-q", "-b", "main")
@@ -302,13 +283,10 @@ func (s *shop) run(a attempt) *result {
 	s.checkOut()
 	args := []string{
 		a.event, "--json", "--rm", "--bind", "--pull=false", "--action-cache-path", filepath.Join(s.home, "actions"),
-		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=fake-token",
+		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=" + githubtest.Token,
 		"--local-repository", "breakwater-ci/breakwater@v1=" + s.action,
-		"--env", "GITHUB_REPOSITORY=octo/shop",
+		"--env", "GITHUB_REPOSITORY=" + githubtest.Repository, "--env", "GITHUB_API_URL=" + s.forge.URL,
 		"--env", "GITHUB_RUN_ID=" + strconv.Itoa(a.run), "--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(a.number),
-	}
-	if s.api != "" {
-		args = append(args, "--env", "GITHUB_API_URL="+s.api)
 	}
 	if a.input != "" {
 		args = append(args, "--input", a.input)

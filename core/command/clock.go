@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// wallClock is the only clock of the product; everything below is handed it.
-type wallClock struct{}
+// WallClock is the only clock of the product; everything below is handed it.
+type WallClock struct{}
 
-func (wallClock) Now() time.Time { return time.Now() }
+func (WallClock) Now() time.Time { return time.Now() }
 
-func (c wallClock) Wait(ctx context.Context, until time.Time) error {
+func (c WallClock) Wait(ctx context.Context, until time.Time) error {
 	timer := time.NewTimer(until.Sub(c.Now()))
 	defer timer.Stop()
 	select {

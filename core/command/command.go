@@ -166,6 +166,8 @@ type ship struct {
 	log     core.Log
 	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
 	closers []io.Closer // what stays open until the command ends
+
+	counters []func() int // of requests to a forge's API
 }
 
 func newShip(env Env) *ship {
@@ -176,7 +178,7 @@ func newShip(env Env) *ship {
 		}
 	}
 	if s.Clock == nil {
-		s.Clock = wallClock{}
+		s.Clock = WallClock{}
 	}
 	if s.forge = env.Forge; s.forge == nil {
 		s.forge = &local{user: s.environ["USER"], out: env.Stdout}

@@ -228,7 +228,10 @@ func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves 
 
 // openLedger opens the ledger that was asked for, or the one that the forge has.
 func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, error) {
-	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock})
+	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{
+		Dir: dir, Environ: s.Environ, Clock: s.Clock, Waits: s.waits,
+		Counts: func(requests func() int) { s.counters = append(s.counters, requests) },
+	})
 	if err != nil {
 		return nil, usage{err}
 	}
@@ -236,6 +239,22 @@ func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, 
 		s.closers = append(s.closers, c)
 	}
 	return book, nil
+}
+
+// waits says in the log why nothing happens.
+func (s *ship) waits(why string, until time.Time) {
+	s.tell(core.Annotation{Title: "Ledger", Message: fmt.Sprintf("%s; waiting until %s UTC.", why, until.UTC().Format("15:04:05"))})
+}
+
+// requests counts what a forge's API was asked, by the ledger and by the forge itself.
+func (s *ship) requests() (n int) {
+	for _, count := range s.counters {
+		n += count()
+	}
+	if metered, ok := s.Forge.(interface{ Requests() int }); ok {
+		n += metered.Requests()
+	}
+	return n
 }
 
 // version is the version to roll out: as asked for, else the commit.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 // lineFlags are the flags of every command that looks at a line.
 type lineFlags struct {
 	planFlag
-	Ledger string `help:"Where the state is kept: file:FOLDER or git:REMOTE. Default: git:origin in GitHub Actions, else file:.breakwater." placeholder:"URL"`
+	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE or github:. Default: github: in GitHub Actions, else file:.breakwater." placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print the status as JSON at the end, and progress to standard error."`
 }
 
@@ -108,10 +109,11 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		return usage{err}
 	}
 	defer told.close()
+	pace := paceOf(book)
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
-		Admit:   admit, Lease: 10 * time.Minute, Glance: 15 * time.Second, LastWords: 2500 * time.Millisecond,
+		Admit:   admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {
@@ -125,6 +127,9 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	}
 	r, err := work(e, show)
 	show.Done()
+	if n := s.requests(); n > 0 {
+		show.Say("Requests to the API: %d.", n)
+	}
 	var already engine.Already
 	if errors.As(err, &already) {
 		show.Say("%s", already.Error())
@@ -152,6 +157,19 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		return ended{r.State}
 	}
 	return nil
+}
+
+// paceOf is how often a ledger is used: sparingly, where every use counts.
+func paceOf(book core.Ledger) core.Pace {
+	var asked core.Pace
+	if metered, ok := book.(core.Metered); ok {
+		asked = metered.Pace()
+	}
+	return core.Pace{
+		Lease:  cmp.Or(asked.Lease, 10*time.Minute),
+		Glance: cmp.Or(asked.Glance, 15*time.Second),
+		Watch:  cmp.Or(asked.Watch, 15*time.Second),
+	}
 }
 
 // ends is what a command has done whose rollout ends in a state.

@@ -76,7 +76,7 @@ func (s *session) act(ctx context.Context, st stage) error {
 	var watcher sync.WaitGroup
 	defer watcher.Wait()
 	defer stop()
-	if s.Glance > 0 {
+	if s.Watch > 0 {
 		watcher.Go(func() { s.watch(ctx, stop) })
 	}
 	pool := &pool{stage: st, acts: acts, clock: s.Clock, reports: make(chan report)}

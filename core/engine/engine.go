@@ -39,9 +39,9 @@ type Engine struct {
 	// Lease is how long a lease lasts without being renewed. An act may take longer: then the lease covers it.
 	Lease time.Duration
 
-	// Glance is how often the ledger is looked at while targets are acted on, to see whether another actor took over, and
-	// while time passes, to see what was written beside this process. 0: only the writes tell.
-	Glance time.Duration
+	// Glance is how often the ledger is looked at while time passes, to see what was written beside this process; Watch is
+	// how often while targets are acted on, to see whether another actor took over. 0: only the writes tell.
+	Glance, Watch time.Duration
 
 	// LastWords is how long the last writes may take once ctx has ended.
 	LastWords time.Duration

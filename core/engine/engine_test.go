@@ -600,7 +600,7 @@ func TestOrphan(t *testing.T) {
 		s := newScene()
 		began := time.Now()
 		first := s.engine()
-		first.Glance = 15 * time.Second
+		first.Watch = 15 * time.Second
 		first.Equip = func(string, string) (engine.Gear, error) {
 			return engine.Gear{Plan: s.plan, Deploy: hanging{}, Rollback: s.deploys, Checks: s.answers}, nil
 		}

@@ -32,6 +32,9 @@ type Env struct {
 	Waits func(why string, until time.Time)
 }
 
+// TokenVariable holds the token that goes before GITHUB_TOKEN. No command of a plan sees it.
+const TokenVariable = "BREAKWATER_TOKEN"
+
 // New returns a client for a repository, OWNER/NAME; empty: the job's own. The token is that of the action's input, else
 // GITHUB_TOKEN; GITHUB_API_URL names the API of an Enterprise server.
 func New(repository string, env Env) (*Client, error) {
@@ -43,7 +46,7 @@ func New(repository string, env Env) (*Client, error) {
 	case !ok || !plain(owner) || !plain(name):
 		return nil, fmt.Errorf("%q is no repository: write OWNER/NAME", repository)
 	}
-	token := cmp.Or(env.Lookup("BREAKWATER_TOKEN"), env.Lookup("GITHUB_TOKEN"))
+	token := cmp.Or(env.Lookup(TokenVariable), env.Lookup("GITHUB_TOKEN"))
 	if token == "" {
 		return nil, errors.New("there is no token for GitHub: set GITHUB_TOKEN, in a workflow by env: {GITHUB_TOKEN: ${{ github.token }}}")
 	}

@@ -1,5 +1,5 @@
 // Package ledger keeps the events of lines, the only state that Breakwater has: in a folder (file:), under a ref of any
-// git remote (git:), or in memory. [Open] picks one by its URL. All of them pass the suite in package ledgertest.
+// git remote (git:) or of a repository on GitHub (github:), or in memory. [Open] picks one by its URL. All of them pass the suite in package ledgertest.
 //
 // # What a ledger promises
 //
@@ -37,7 +37,7 @@
 //	                                                   divided by 1000, and what is left
 //
 // In git an append is a commit with the one before it as its only parent, and it changes one file. It is pushed only if
-// the ref still is at that parent. The ref's log is for people: each subject says what happened.
+// the ref still is at that parent. github: makes the same commits through the API. The ref's log is for people: each subject says what happened.
 //
 // Names of services and environments have letters, digits, dash, underscore and dots, in every ledger.
 package ledger
