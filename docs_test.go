@@ -45,6 +45,7 @@ func TestReadmeBlocks(t *testing.T) {
 		"sh: breakwater doctor":   "TestReadmeCommands",
 		"yaml: version: 1":        "TestReadmePlan",
 		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
+		"yaml: name: gate":        "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: windows:":          "TestReadmeWindows",
 		"yaml: # policy.yaml":     "TestReadmePolicy",
 		"mermaid: stateDiagram":   "for people",
@@ -143,6 +144,7 @@ func TestReadmeCommands(t *testing.T) {
 		"plan":     {0, "EARLIEST FINISH"},
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
+		"gate":     {0, "The gate of checkout/production is open. A change may enter."},
 		"history":  {0, "No rollout on checkout/production started within the last 90d."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"promote":  {2, "PROMETHEUS_URL"},
@@ -153,6 +155,7 @@ func TestReadmeCommands(t *testing.T) {
 	dir := newcomer(t)
 	for line := range strings.Lines(readme(t, "sh", "breakwater doctor")) {
 		line, _, _ = strings.Cut(line, " #")
+		line = strings.TrimSpace(line)
 		args := strings.Split(strings.TrimSpace(line), " ")[1:]
 		if _, quoted, ok := strings.Cut(line, `"`); ok {
 			args = []string{args[0], args[1], strings.Trim(strings.TrimSpace(quoted), `"`)}
@@ -168,43 +171,52 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeWorkflow keeps the README's workflow the one that is run under a runner.
+// TestReadmeWorkflow keeps the README's workflows those that are run under a runner.
 func TestReadmeWorkflow(t *testing.T) {
-	run, err := os.ReadFile("testdata/e2e/github/readme.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := readme(t, "yaml", "name: release"); got != string(run) {
-		t.Errorf("the README's workflow is not testdata/e2e/github/readme.yml:\n%s", got)
+	for name, file := range map[string]string{"release": "readme.yml", "gate": "gate.yml"} {
+		run, err := os.ReadFile("testdata/e2e/github/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readme(t, "yaml", "name: "+name); got != string(run) {
+			t.Errorf("the README's workflow is not testdata/e2e/github/%s:\n%s", file, got)
+		}
 	}
 }
 
 // flagName is a flag in a help text.
 var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
-// TestActionInputs keeps the inputs of the action the flags of the command that it runs.
+// TestActionInputs keeps the inputs of each action the flags of the command that it runs.
 func TestActionInputs(t *testing.T) {
-	text, err := os.ReadFile("action.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var action struct{ Inputs map[string]any }
-	if err := yaml.Unmarshal(text, &action); err != nil {
-		t.Fatal(err)
-	}
-	_, help := call(t, t.TempDir(), "run", "--help")
-	_, help, _ = strings.Cut(help, "Flags:")
-	flags := map[string]bool{}
-	for line := range strings.Lines(help) {
-		if f := flagName.FindStringSubmatch(line); f != nil && strings.Index(line, f[0]) < 10 { // else it is prose
-			flags[f[1]] = true
+	for file, command := range map[string]string{"action.yml": "run", "actions/gate/action.yml": "gate"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	delete(flags, "help")
-	delete(flags, "json") // a step has outputs
-	flags["token"] = true // is for GitHub and no command's
-	if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
-		t.Errorf("the inputs are %v, the flags are %v", got, want)
+		var action struct {
+			Inputs map[string]any
+			Runs   struct{ Args []string }
+		}
+		if err := yaml.Unmarshal(text, &action); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(action.Runs.Args, []string{command}) {
+			t.Errorf("%s runs %q; want %s", file, action.Runs.Args, command)
+		}
+		_, help := call(t, t.TempDir(), command, "--help")
+		_, help, _ = strings.Cut(help, "Flags:")
+		flags := map[string]bool{"token": true} // is for GitHub and no command's
+		for line := range strings.Lines(help) {
+			if f := flagName.FindStringSubmatch(line); f != nil && strings.Index(line, f[0]) < 10 { // else it is prose
+				flags[f[1]] = true
+			}
+		}
+		delete(flags, "help")
+		delete(flags, "json") // a step has outputs
+		if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
+			t.Errorf("%s: the inputs are %v, the flags are %v", file, got, want)
+		}
 	}
 }
 

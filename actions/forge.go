@@ -30,6 +30,7 @@ type Forge struct {
 	err   error
 	clock core.Clock
 	api   func() (*github.Client, error) // for the job's repository, opened when it is needed
+	shows map[shown]bool                 // what open changes showed when they were listed
 }
 
 var _ core.Forge = (*Forge)(nil)
@@ -43,7 +44,7 @@ func New(environ []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, 
 		return nil, false
 	}
 	job, err := env.job()
-	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err, clock: clock}
+	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err, clock: clock, shows: make(map[shown]bool)}
 	f.api = sync.OnceValues(func() (*github.Client, error) {
 		return github.New("", github.Env{Lookup: env.secretly, Clock: clock, Waits: f.waits})
 	})

@@ -21,49 +21,58 @@ type metadata struct {
 	} `yaml:"outputs"`
 }
 
+// files are the actions with their outputs.
+var files = map[string][]string{
+	"../action.yml":   {"next-at", "reason", "rollout", "state", "targets", "wave"},
+	"gate/action.yml": {"next-at", "reason"},
+}
+
 func TestActionMatchesTheSchema(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile("../testdata/schemas/github-action.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("../action.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var action any
-	if err := yaml.Unmarshal(text, &action); err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(action); err != nil {
-		t.Error(err)
-	}
-	action.(map[string]any)["runs"].(map[string]any)["using"] = "podman"
-	if schema.Validate(action) == nil {
-		t.Error("the schema takes an action that GitHub does not know how to run")
+	for file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var action any
+		if err := yaml.Unmarshal(text, &action); err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(action); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		action.(map[string]any)["runs"].(map[string]any)["using"] = "podman"
+		if schema.Validate(action) == nil {
+			t.Error("the schema takes an action that GitHub does not know how to run")
+		}
 	}
 }
 
 func TestActionSaysWhatItIs(t *testing.T) {
-	text, err := os.ReadFile("../action.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var action metadata
-	if err := yaml.Unmarshal(text, &action); err != nil {
-		t.Fatal(err)
-	}
-	for name, input := range action.Inputs {
-		if input.Default != "" && name != "token" {
-			t.Errorf("input %s has a default, which would hide the workflow's env", name)
+	for file, want := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	want := []string{"next-at", "reason", "rollout", "state", "targets", "wave"}
-	if got := slices.Sorted(maps.Keys(action.Outputs)); !slices.Equal(got, want) {
-		t.Errorf("outputs %q; want %q", got, want)
-	}
-	for name := range action.Outputs {
-		if !outputName.MatchString(name) {
-			t.Errorf("output %q can never be set", name)
+		var action metadata
+		if err := yaml.Unmarshal(text, &action); err != nil {
+			t.Fatal(err)
+		}
+		for name, input := range action.Inputs {
+			if input.Default != "" && name != "token" {
+				t.Errorf("%s: input %s has a default, which would hide the workflow's env", file, name)
+			}
+		}
+		if got := slices.Sorted(maps.Keys(action.Outputs)); !slices.Equal(got, want) {
+			t.Errorf("%s: outputs %q; want %q", file, got, want)
+		}
+		for name := range action.Outputs {
+			if !outputName.MatchString(name) {
+				t.Errorf("%s: output %q can never be set", file, name)
+			}
 		}
 	}
 }

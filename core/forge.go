@@ -35,6 +35,13 @@ type Status struct {
 	Description string // one sentence; a forge cuts it where it must
 }
 
+// A Change asks to enter a line.
+type Change struct {
+	Name   string   // for people, such as #12
+	Commit string   // on which its status is shown
+	Labels []string // what people have put on it
+}
+
 // StatusState is what a status says.
 type StatusState string
 

@@ -211,6 +211,18 @@ type StatusReader interface {
 	Statuses(ctx context.Context, commit string) ([]Status, error)
 }
 
+// A StatusWriter is a Forge that can say something of a commit, which a protected branch may require.
+type StatusWriter interface {
+	// SetStatus puts a status in the place of the one of the same name.
+	SetStatus(ctx context.Context, commit string, s Status) error
+}
+
+// A Gatekeeper is a Forge that knows which changes ask to enter.
+type Gatekeeper interface {
+	// Changes are those that the job is about; with all of them, every open one that is to enter the job's branch.
+	Changes(ctx context.Context, all bool) ([]Change, error)
+}
+
 // A Patient is a Forge that can say whether it lets this job do its work.
 type Patient interface {
 	// Examine looks at the token, at what it permits, at the forge's clock (see [Skew]) and the like, and changes nothing

@@ -36,6 +36,7 @@ type verbs struct {
 	Simulate   simulateCmd   `cmd:"" help:"The plan on a virtual clock, with failures that you name: a timeline in milliseconds."`
 	Backtest   backtestCmd   `cmd:"" help:"Ask the checks about the past: would they have stopped healthy or bad releases, and how long must a bake be?"`
 	Judge      judgeCmd      `cmd:"" help:"Judge numbers from files: CSV in, verdict as JSON out."`
+	Gate       gateCmd       `cmd:"" help:"May a change enter the line now? Shows it as a status that a protected branch can require."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, or a named good one, by hand: of a finished rollout too."`

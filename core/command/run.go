@@ -109,9 +109,11 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		return usage{err}
 	}
 	defer told.close()
+	shown := s.marker(ctx, l.Plan, actor)
+	defer shown.close()
 	pace := paceOf(book)
 	e := &engine.Engine{
-		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told}, Dead: dead,
+		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
 		Admit:   admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
@@ -136,8 +138,10 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		r, err = already.Rollout, nil
 	}
 	if err != nil {
+		shown.refuse(l.Line(), err)
 		return err
 	}
+	shown.show(r)
 	if err := s.publish(ctx, r); err != nil {
 		return err
 	}
@@ -153,6 +157,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		if failures := engine.Failures(r); failures != nil {
 			message += "\n" + failures.Error()
 		}
+		message += "\n" + report.Advice(r)
 		s.log.Annotate(core.Annotation{Error: true, Title: fmt.Sprintf("%s %s", r.Line, r.State), Message: message, File: l.file})
 		return ended{r.State}
 	}

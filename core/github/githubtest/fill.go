@@ -1,6 +1,10 @@
 package githubtest
 
-import "github.com/getkin/kin-openapi/openapi3"
+import (
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
 
 // fill adds to what an operation answers whatever else GitHub's description requires, as plain as may be: an answer of
 // the real one has hundreds of fields that nobody here reads.
@@ -23,7 +27,7 @@ func fill(schema *openapi3.SchemaRef, given any) any {
 		}
 		for _, name := range s.Required {
 			if _, ok := given[name]; !ok {
-				given[name] = plain(s.Properties[name])
+				given[name] = plain(name, s.Properties[name])
 			}
 		}
 		return given
@@ -35,8 +39,8 @@ func fill(schema *openapi3.SchemaRef, given any) any {
 	return given
 }
 
-// plain is a value that a schema allows.
-func plain(schema *openapi3.SchemaRef) any {
+// plain is a value that a field's schema allows.
+func plain(name string, schema *openapi3.SchemaRef) any {
 	if schema == nil || schema.Value == nil {
 		return map[string]any{}
 	}
@@ -52,7 +56,7 @@ func plain(schema *openapi3.SchemaRef) any {
 		return 1
 	case s.Type.Is("boolean"):
 		return false
-	case s.Type.Is("string") && s.Format == "date-time":
+	case s.Type.Is("string") && (s.Format == "date-time" || strings.HasSuffix(name, "_at")): // not every time says that it is one
 		return "2026-11-25T12:00:00Z"
 	case s.Type.Is("string") && s.Format == "uri":
 		return "https://api.github.com/x"

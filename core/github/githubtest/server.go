@@ -94,6 +94,7 @@ type Check struct {
 type Pull struct {
 	Number    int
 	SHA, Base string
+	Labels    []string
 	Merged    string // commit that it was merged as; empty: it is open
 }
 

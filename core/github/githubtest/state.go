@@ -207,7 +207,11 @@ func pull(p Pull) map[string]any {
 	if p.Merged != "" {
 		state = "closed"
 	}
-	return map[string]any{"number": p.Number, "state": state, "head": map[string]any{"sha": p.SHA, "ref": "topic"}, "base": map[string]any{"ref": p.Base}}
+	labels := []any{}
+	for _, l := range p.Labels {
+		labels = append(labels, map[string]any{"name": l})
+	}
+	return map[string]any{"number": p.Number, "state": state, "labels": labels, "head": map[string]any{"sha": p.SHA, "ref": "topic"}, "base": map[string]any{"ref": p.Base}}
 }
 
 func comment(c Comment) map[string]any { return map[string]any{"id": c.ID, "body": c.Body} }

@@ -1,0 +1,146 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/report"
+)
+
+type gateCmd struct {
+	gateFlags
+	Sync     bool          `help:"Show it on every open change that is to enter this branch, and exit with 0."`
+	Distance time.Duration `help:"Least time between the end of a rollout and the next change, such as 30m." placeholder:"DURATION"`
+	Answers  string        `help:"Label of a change that answers a halted or rolled-back rollout, and so may enter." default:"breakwater-answer" placeholder:"LABEL"`
+}
+
+// gateFlags are those of a command that only looks at a line.
+type gateFlags struct {
+	planFlag
+	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE or github:. Default: github: in GitHub Actions, else file:.breakwater." placeholder:"URL"`
+	JSON   bool   `name:"json" help:"Print the answer as JSON."`
+}
+
+// Run says whether a change may enter the line now, and shows it on the change.
+func (c *gateCmd) Run(ctx context.Context, s *ship) error {
+	l, err := s.load(c.Plan, nil)
+	if err != nil {
+		return err
+	}
+	book, err := s.openLedger(ctx, c.Ledger, l.dir)
+	if err != nil {
+		return err
+	}
+	var changes []core.Change
+	keeper, ok := s.forge.(core.Gatekeeper)
+	switch {
+	case ok:
+		if changes, err = keeper.Changes(ctx, c.Sync); err != nil {
+			return err
+		}
+	case c.Sync:
+		return usage{errors.New("--sync needs a CI system that knows which changes are open; here there is none")}
+	}
+	r, rules, err := c.look(ctx, s, l, book)
+	if err != nil {
+		return errors.Join(err, s.shut(ctx, l.Line(), changes, err))
+	}
+	gates := make([]core.Gate, len(changes))
+	for i, change := range changes {
+		gates[i] = core.AtGate(r, rules, slices.Contains(change.Labels, c.Answers), s.Clock.Now())
+	}
+	if err := s.showGates(ctx, l.Line(), changes, gates); err != nil {
+		return err
+	}
+	gate := core.AtGate(r, rules, false, s.Clock.Now())
+	if !c.Sync && len(gates) > 0 {
+		gate = gates[0]
+	}
+	if err := c.say(s, l.Line(), gate, changes); err != nil {
+		return err
+	}
+	if !gate.Open && !c.Sync {
+		return engine.Blocked{Reason: gate.Reason, Until: gate.Until}
+	}
+	return s.forge.Publish(ctx, core.Published{Outputs: []core.Output{{Name: "reason", Value: gate.Reason}}})
+}
+
+// look reads where the line stands, and whether it is in a freeze. The hours of allow hold a release up, not a change.
+func (c *gateCmd) look(ctx context.Context, s *ship, l *loaded, book core.Ledger) (*core.Rollout, core.GateRules, error) {
+	rules := core.GateRules{Distance: c.Distance}
+	events, err := book.Read(ctx, l.Line())
+	if err != nil {
+		return nil, rules, err
+	}
+	r, err := core.Replay(l.Line(), events)
+	if err != nil || l.Windows == nil || len(l.Windows.Freeze) == 0 {
+		return r, rules, err
+	}
+	waves, err := s.waves(ctx, l)
+	if err != nil {
+		return nil, rules, err
+	}
+	frozen := *l.Plan
+	frozen.Windows = &core.Windows{Freeze: l.Windows.Freeze, Timezone: l.Windows.Timezone}
+	read, err := s.windows(&frozen, l.dir)(ctx, waves)
+	if err != nil {
+		rules.Freeze = &core.Opening{Unknown: true, Why: err.Error()}
+		return r, rules, nil
+	}
+	o := read.Opening(0, s.Clock.Now())
+	rules.Freeze = &o
+	return r, rules, nil
+}
+
+// shut shows on changes that nobody knows: a required status that never comes would hang for ever.
+func (s *ship) shut(ctx context.Context, l core.Line, changes []core.Change, why error) error {
+	gates := make([]core.Gate, len(changes))
+	for i := range gates {
+		gates[i].Reason = "Nobody knows whether it may enter: " + inShort(why)
+	}
+	return s.showGates(ctx, l, changes, gates)
+}
+
+func (s *ship) showGates(ctx context.Context, l core.Line, changes []core.Change, gates []core.Gate) error {
+	writer, ok := s.forge.(core.StatusWriter)
+	if !ok {
+		return nil
+	}
+	var failed []error
+	for i, change := range changes {
+		if err := writer.SetStatus(ctx, change.Commit, report.MarkGate(l, gates[i])); err != nil {
+			failed = append(failed, fmt.Errorf("%s does not show the gate: %w", change.Name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (c *gateCmd) say(s *ship, l core.Line, gate core.Gate, changes []core.Change) error {
+	if c.JSON {
+		names := make([]string, len(changes))
+		for i, change := range changes {
+			names[i] = change.Name
+		}
+		return s.print(struct {
+			Line    string    `json:"line"`
+			Open    bool      `json:"open"`
+			Reason  string    `json:"reason"`
+			Until   time.Time `json:"until,omitzero"`
+			Changes []string  `json:"changes"`
+		}{l.String(), gate.Open, gate.Reason, gate.Until, names})
+	}
+	is := "shut"
+	if gate.Open {
+		is = "open"
+	}
+	_, err := fmt.Fprintf(s.Stdout, "The gate of %s is %s. %s\n", l, is, gate.Reason)
+	if err == nil && c.Sync {
+		_, err = fmt.Fprintf(s.Stdout, "Shown on open changes: %d.\n", len(changes))
+	}
+	return err
+}
