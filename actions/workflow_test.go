@@ -3,6 +3,7 @@
 package actions_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -41,16 +42,24 @@ func TestWorkflow(t *testing.T) {
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
 
+	s.marked(v1, "breakwater/shop/production", "success", "is out on every wave")
+
 	v2 := s.commit("error 500")
 	s.run(attempt{run: 71, number: 1, event: "push"}).
 		fails(core.ExitRolledBack, "rolled-back", v2, "one-box", "smoke")
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v2, "shop-1")
 
+	s.marked(v2, "breakwater/shop/production", "failure", "rolled-back: Check smoke: ")
+
 	v3 := s.commit("welcome back")
 	s.takeDown("shop-3")
 	half := s.run(attempt{run: 72, number: 1, event: "push"})
 	half.fails(core.ExitHalted, "halted", v3, "shop-3")
+	s.marked(v3, "breakwater/shop/production", "failure", "halted: The deploy failed on shop-3")
+	if !strings.Contains(half.log, "re-run the CI job, to resume. Failed targets are deployed again") {
+		t.Error("no annotation says what a re-run will do")
+	}
 	s.shows(v3, "shop-1", "shop-2")
 	s.shows(v1, "shop-3")
 	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3")
@@ -60,6 +69,7 @@ func TestWorkflow(t *testing.T) {
 	rest.succeeds("succeeded", v3, "one-box", "rest")
 	s.shows(v3, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3", "shop-3")
+	s.marked(v3, "breakwater/shop/production", "success", "is out on every wave")
 	if half.outputs["rollout"][0] != rest.outputs["rollout"][0] {
 		t.Errorf("attempt 2 is rollout %s; want it to go on with %s", rest.outputs["rollout"], half.outputs["rollout"])
 	}
@@ -93,6 +103,67 @@ func TestWorkflowRequires(t *testing.T) {
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 }
 
+// TestWorkflowGate runs the README's gate for a pull request, for a merge group, and for all that is open once a rollout
+// has halted.
+func TestWorkflowGate(t *testing.T) {
+	const name = "breakwater/gate/shop/production"
+	s := newShop(t)
+	v1 := s.commit("welcome")
+	s.git(s.source, "push", "-q", "origin", "main:refs/heads/gh-readonly-queue/main/pr-1-9f")
+	topic := s.git(s.source, "commit-tree", "-m", "topic", "HEAD^{tree}")
+	mends := s.git(s.source, "commit-tree", "-m", "mends", "HEAD^{tree}")
+	s.git(s.source, "push", "-q", "origin", topic+":refs/heads/topic", mends+":refs/heads/mends")
+	s.forge.Look(func(all *githubtest.State) {
+		all.Pulls = []githubtest.Pull{{Number: 1, SHA: topic, Base: "main"}, {Number: 2, SHA: mends, Base: "main", Labels: []string{"breakwater-answer"}}}
+	})
+	pull := attempt{run: 80, number: 1, event: "pull_request", workflow: "gate.yml",
+		payload: fmt.Sprintf(`{"pull_request":{"number":1,"head":{"sha":"%s","ref":"topic"},"base":{"ref":"main"},"labels":[]}}`, topic)}
+	if r := s.run(pull); r.jobs["gate"] != "success" {
+		r.fatalf("jobs: %v", r.jobs)
+	}
+	s.marked(topic, name, "success", "A change may enter.")
+
+	s.run(attempt{run: 81, number: 1, event: "workflow_dispatch", input: "first-release=true"}).succeeds("succeeded", v1)
+	v2 := s.commit("welcome back")
+	s.takeDown("shop-3")
+	s.run(attempt{run: 82, number: 1, event: "push"}).fails(core.ExitHalted, "halted", v2)
+
+	if r := s.run(attempt{run: 83, number: 1, event: "workflow_dispatch", workflow: "gate.yml"}); r.jobs["gate"] != "success" {
+		r.fatalf("jobs: %v", r.jobs)
+	}
+	s.marked(topic, name, "failure", "Rollout shop-production-2 is halted.")
+	s.marked(mends, name, "success", "This change answers it: Rollout shop-production-2 is halted.")
+	s.marked(v1, name, "failure", "is halted") // in the merge queue
+
+	pull.run = 84
+	if r := s.run(pull); r.jobs["gate"] != "failure" || !strings.Contains(r.log, fmt.Sprintf("exit with `FAILURE`: %d\n", core.ExitBlocked)) {
+		r.fatalf("jobs: %v", r.jobs)
+	}
+	queued := attempt{run: 85, number: 1, event: "merge_group", workflow: "gate.yml",
+		payload: fmt.Sprintf(`{"merge_group":{"head_sha":"%s","head_ref":"refs/heads/gh-readonly-queue/main/pr-2-9f","base_ref":"refs/heads/main"}}`, v1)}
+	if r := s.run(queued); r.jobs["gate"] != "success" {
+		r.fatalf("jobs: %v", r.jobs)
+	}
+	s.marked(v1, name, "success", "answers it")
+}
+
+// marked checks the newest status of a name on a commit.
+func (s *shop) marked(commit, name, state, says string) {
+	s.t.Helper()
+	s.forge.Look(func(all *githubtest.State) {
+		for _, st := range slices.Backward(all.Statuses) {
+			if st.SHA != commit || st.Context != name {
+				continue
+			}
+			if st.State != state || !strings.Contains(st.Description, says) {
+				s.t.Errorf("%.7s shows %s %s: %q; want %s with %q", commit, name, st.State, st.Description, state, says)
+			}
+			return
+		}
+		s.t.Errorf("%.7s shows no %s", commit, name)
+	})
+}
+
 // A shop is a service with a repository, servers and a workflow.
 type shop struct {
 	t         *testing.T
@@ -118,12 +189,14 @@ func newShop(t *testing.T) *shop {
 		t: t, source: t.TempDir(), workspace: t.TempDir(), home: t.TempDir(), action: t.TempDir(),
 		token: "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:secret")),
 	}
-	metadata := s.read("../action.yml")
-	released := strings.Replace(metadata, "image: Dockerfile", "image: docker://"+*image, 1)
-	if released == metadata {
-		t.Fatal("action.yml does not name its Dockerfile as releases expect it")
+	for file, dockerfile := range map[string]string{"action.yml": "Dockerfile", "actions/gate/action.yml": "../../Dockerfile"} {
+		metadata := s.read(filepath.Join("..", file))
+		released := strings.Replace(metadata, "image: "+dockerfile, "image: docker://"+*image, 1)
+		if released == metadata {
+			t.Fatalf("%s does not name its Dockerfile as releases expect it", file)
+		}
+		s.write(filepath.Join(s.action, file), released)
 	}
-	s.write(filepath.Join(s.action, "action.yml"), released)
 	s.write(filepath.Join(s.home, "act", "actrc"), "") // without it act asks questions
 
 	root := t.TempDir()
@@ -137,7 +210,9 @@ func newShop(t *testing.T) *shop {
 	if err := os.CopyFS(s.source, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
 		t.Fatal(err)
 	}
-	s.write(filepath.Join(s.source, ".github", "workflows", "release.yml"), s.read(filepath.Join(e2e, "readme.yml")))
+	for name, file := range map[string]string{"release.yml": "readme.yml", "gate.yml": "gate.yml"} {
+		s.write(filepath.Join(s.source, ".github", "workflows", name), s.read(filepath.Join(e2e, file)))
+	}
 	return s
 }
 
@@ -267,6 +342,8 @@ type attempt struct {
 	run, number int
 	event       string
 	input       string // of the event
+	workflow    string // file name; empty: release.yml
+	payload     string // of the event, as JSON
 }
 
 // A result is what act saw of an attempt.
@@ -290,6 +367,12 @@ func (s *shop) run(a attempt) *result {
 	}
 	if a.input != "" {
 		args = append(args, "--input", a.input)
+	}
+	args = append(args, "-W", ".github/workflows/"+cmp.Or(a.workflow, "release.yml"))
+	if a.payload != "" {
+		event := filepath.Join(s.home, "event.json")
+		s.write(event, a.payload)
+		args = append(args, "-e", event)
 	}
 	cmd := exec.CommandContext(s.t.Context(), "act", args...)
 	cmd.Dir = s.workspace
