@@ -46,6 +46,8 @@ func TestReadmeBlocks(t *testing.T) {
 		"yaml: version: 1":        "TestReadmePlan",
 		"yaml: name: release":     "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: name: gate":        "TestReadmeWorkflow, and .ci/run under a runner",
+		"yaml: name: park":        "TestReadmeWorkflow, and .ci/run under a runner",
+		"yaml: name: tick":        "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: windows:":          "TestReadmeWindows",
 		"yaml: # policy.yaml":     "TestReadmePolicy",
 		"mermaid: stateDiagram":   "for people",
@@ -145,6 +147,7 @@ func TestReadmeCommands(t *testing.T) {
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
 		"gate":     {0, "The gate of checkout/production is open. A change may enter."},
+		"tick":     {2, "PROMETHEUS_URL"},
 		"history":  {0, "No rollout on checkout/production started within the last 90d."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"promote":  {2, "PROMETHEUS_URL"},
@@ -173,7 +176,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // TestReadmeWorkflow keeps the README's workflows those that are run under a runner.
 func TestReadmeWorkflow(t *testing.T) {
-	for name, file := range map[string]string{"release": "readme.yml", "gate": "gate.yml"} {
+	for name, file := range map[string]string{"release": "readme.yml", "gate": "gate.yml", "park": "park.yml", "tick": "tick.yml"} {
 		run, err := os.ReadFile("testdata/e2e/github/" + file)
 		if err != nil {
 			t.Fatal(err)
@@ -189,7 +192,7 @@ var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
 // TestActionInputs keeps the inputs of each action the flags of the command that it runs.
 func TestActionInputs(t *testing.T) {
-	for file, command := range map[string]string{"action.yml": "run", "actions/gate/action.yml": "gate"} {
+	for file, command := range map[string]string{"action.yml": "run", "actions/gate/action.yml": "gate", "actions/tick/action.yml": "tick"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ type metadata struct {
 // files are the actions with their outputs.
 var files = map[string][]string{
 	"../action.yml":   {"next-at", "reason", "rollout", "state", "targets", "wave"},
+	"tick/action.yml": {"next-at", "reason", "rollout", "state", "targets", "wave"},
 	"gate/action.yml": {"next-at", "reason"},
 }
 

@@ -16,10 +16,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/github/githubtest"
@@ -147,6 +149,90 @@ func TestWorkflowGate(t *testing.T) {
 	s.marked(v1, name, "success", "answers it")
 }
 
+// TestWorkflowParked takes a release out and another one back with bakes that no job waits for: each attempt ends when a
+// bake begins, and a tick starts the next one.
+func TestWorkflowParked(t *testing.T) {
+	s := newShop(t)
+	plan := filepath.Join(s.source, "breakwater.yaml")
+	parked := regexp.MustCompile(`(?m)^bake: .*$`).ReplaceAllString(s.read(plan), "bake: {min: 1s, max: 1h, every: 1s}")
+	s.write(plan, parked)
+	runs := func(id int64, do func(*githubtest.Run)) {
+		s.forge.Look(func(all *githubtest.State) {
+			i := slices.IndexFunc(all.Runs, func(r githubtest.Run) bool { return r.ID == id })
+			if i < 0 {
+				i = len(all.Runs)
+				all.Runs = append(all.Runs, githubtest.Run{ID: id, Workflow: "park.yml", Attempt: 1, Event: "push", Created: time.Now()})
+			}
+			do(&all.Runs[i])
+		})
+	}
+	// go on runs an attempt as GitHub would, and a tick after it; it returns what they left.
+	ticks := 100
+	goOn := func(a attempt) (*result, *result) {
+		a.workflow = "park.yml"
+		ran := s.run(a)
+		runs(int64(a.run), func(r *githubtest.Run) { r.Attempt, r.Status = a.number, "completed" })
+		ticks++
+		return ran, s.run(attempt{run: ticks, number: 1, event: "workflow_dispatch", workflow: "tick.yml"})
+	}
+	wants := func(r *result, state string, jobs ...string) {
+		t.Helper()
+		if !slices.Equal(r.outputs["state"], []string{state}) {
+			r.fatalf("state is %q; want %s", r.outputs["state"], state)
+		}
+		for _, job := range jobs {
+			name, ended, _ := strings.Cut(job, "=")
+			if r.jobs[name] != ended {
+				r.fatalf("job %s ended as %q; want %q", name, r.jobs[name], ended)
+			}
+		}
+	}
+	woken := func(id int64, attempt int) {
+		t.Helper()
+		runs(id, func(r *githubtest.Run) {
+			if r.Attempt != attempt || r.Status != "queued" {
+				t.Errorf("run %d is at attempt %d, %s; want attempt %d to be queued", id, r.Attempt, r.Status, attempt)
+			}
+		})
+	}
+
+	v1 := s.commit("welcome")
+	a := attempt{run: 90, number: 1, event: "workflow_dispatch", input: "first-release=true"}
+	ran, tick := goOn(a)
+	wants(ran, "baking", "release=success", "announce=")
+	s.shows(v1, "shop-1")
+	wants(tick, "deploying", "tick=success")
+	woken(90, 2)
+
+	a.number = 2
+	ran, tick = goOn(a)
+	wants(ran, "baking", "release=success", "announce=")
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+	wants(tick, "succeeded", "tick=success")
+	s.marked(v1, "breakwater/shop/production", "success", "is out on every wave")
+	woken(90, 3)
+
+	a.number = 3
+	ran, _ = goOn(a)
+	wants(ran, "succeeded", "release=success", "announce=success")
+	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
+
+	v2 := s.commit("error 500")
+	a = attempt{run: 91, number: 1, event: "push"}
+	ran, tick = goOn(a)
+	wants(ran, "baking", "release=success", "announce=")
+	s.shows(v2, "shop-1")
+	wants(tick, "rolling-back", "tick=success")
+	s.marked(v2, "breakwater/shop/production", "failure", "rolling-back: Check smoke: ")
+	woken(91, 2)
+
+	a.number = 2
+	ran, _ = goOn(a)
+	wants(ran, "rolled-back", "release=failure", "announce=")
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+	s.marked(v2, "breakwater/shop/production", "failure", "rolled-back: Check smoke: ")
+}
+
 // marked checks the newest status of a name on a commit.
 func (s *shop) marked(commit, name, state, says string) {
 	s.t.Helper()
@@ -189,7 +275,7 @@ func newShop(t *testing.T) *shop {
 		t: t, source: t.TempDir(), workspace: t.TempDir(), home: t.TempDir(), action: t.TempDir(),
 		token: "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:secret")),
 	}
-	for file, dockerfile := range map[string]string{"action.yml": "Dockerfile", "actions/gate/action.yml": "../../Dockerfile"} {
+	for file, dockerfile := range map[string]string{"action.yml": "Dockerfile", "actions/gate/action.yml": "../../Dockerfile", "actions/tick/action.yml": "../../Dockerfile"} {
 		metadata := s.read(filepath.Join("..", file))
 		released := strings.Replace(metadata, "image: "+dockerfile, "image: docker://"+*image, 1)
 		if released == metadata {
@@ -210,7 +296,7 @@ func newShop(t *testing.T) *shop {
 	if err := os.CopyFS(s.source, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
 		t.Fatal(err)
 	}
-	for name, file := range map[string]string{"release.yml": "readme.yml", "gate.yml": "gate.yml"} {
+	for name, file := range map[string]string{"release.yml": "readme.yml", "gate.yml": "gate.yml", "park.yml": "park.yml", "tick.yml": "tick.yml"} {
 		s.write(filepath.Join(s.source, ".github", "workflows", name), s.read(filepath.Join(e2e, file)))
 	}
 	return s

@@ -160,7 +160,7 @@ type Bake struct {
 	Min   time.Duration `json:"min,omitempty" jsonschema_description:"Shortest bake. Default: 30m."`
 	Max   time.Duration `json:"max,omitempty" jsonschema_description:"Longest bake: one that is inconclusive extends itself up to here. Default: four times min."`
 	Every time.Duration `json:"every,omitempty" jsonschema_description:"Time between two looks. Default: 1m."`
-	Wait  string        `json:"wait,omitempty" jsonschema_description:"inline: the job waits while the wave bakes." jsonschema:"enum=inline"`
+	Wait  Wait          `json:"wait,omitempty" jsonschema_description:"inline: the job waits while the wave bakes. park: the job ends and a tick looks at the bake, see breakwater tick. Default: inline." jsonschema:"enum=inline,enum=park"`
 	Until *Until        `json:"until,omitempty" jsonschema_description:"The bake also lasts until this much traffic was seen."`
 }
 
@@ -322,3 +322,12 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Reveal returns the text itself.
 func (s Secret) Reveal() string { return string(s) }
+
+// Wait is how a bake is waited for.
+type Wait string
+
+// The ways to wait.
+const (
+	WaitInline Wait = "inline" // the job waits
+	WaitPark   Wait = "park"   // the job ends; a tick looks at the bake
+)

@@ -223,6 +223,12 @@ type Gatekeeper interface {
 	Changes(ctx context.Context, all bool) ([]Change, error)
 }
 
+// A Restarter is a Forge that can have an earlier run of the CI system run again.
+type Restarter interface {
+	// Restart starts the next attempt of a run, named as in [Actor.Run]. A run that is still going is an error.
+	Restart(ctx context.Context, run string) error
+}
+
 // A Patient is a Forge that can say whether it lets this job do its work.
 type Patient interface {
 	// Examine looks at the token, at what it permits, at the forge's clock (see [Skew]) and the like, and changes nothing

@@ -31,6 +31,7 @@ type Env struct {
 type verbs struct {
 	Quickstart quickstartCmd `cmd:"" help:"A rollout on this machine in half a minute: a small fleet of real processes, a good release, a bad one. Nothing to install."`
 	Run        runCmd        `cmd:"" help:"The whole rollout of a version, or the rest of it: resumes what is halted."`
+	Tick       tickCmd       `cmd:"" help:"Look once at a parked bake: end or extend it, and start its CI run again where there is something to do."`
 	Plan       planCmd       `cmd:"" help:"Check the plan and print its waves, the share at risk and the earliest finish."`
 	Check      checkCmd      `cmd:"" help:"Ask every check once, now. Touches no target and no ledger."`
 	Simulate   simulateCmd   `cmd:"" help:"The plan on a virtual clock, with failures that you name: a timeline in milliseconds."`
@@ -166,6 +167,7 @@ type ship struct {
 	forge   core.Forge
 	log     core.Log
 	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
+	wait    core.Wait   // how to wait for bakes, whatever the plan says; empty: as it says
 	closers []io.Closer // what stays open until the command ends
 
 	counters []func() int // of requests to a forge's API

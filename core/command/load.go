@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,7 +111,24 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 	if err != nil {
 		return engine.Gear{}, err
 	}
+	if name := s.parksUnseen(p); name != "" {
+		return engine.Gear{}, usage{fmt.Errorf("source %s knows only what it saw itself, and nobody looks while a bake is parked: "+
+			"use wait: inline, or another type of source", name)}
+	}
 	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker, Windows: s.windows(p, dir)}, nil
+}
+
+// parksUnseen names a source that cannot be asked about a parked bake afterwards.
+func (s *ship) parksUnseen(p *core.Plan) string {
+	if !slices.ContainsFunc(p.Waves, func(w core.WaveRule) bool { return w.Bake.Wait == core.WaitPark }) {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Sources)) {
+		if metric.Kinds[p.Sources[name].Type].Watches {
+			return name
+		}
+	}
+	return ""
 }
 
 // asker opens the plan's sources and checks.

@@ -15,11 +15,11 @@ import (
 )
 
 // publish leaves the outcome behind for later jobs and for people. It does so even if the job was cancelled.
-func (s *ship) publish(ctx context.Context, r *core.Rollout) error {
+func (s *ship) publish(ctx context.Context, r *core.Rollout, next time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := s.forge.Publish(ctx, core.Published{
-		Outputs: outputs(r, time.Time{}),
+		Outputs: outputs(r, next),
 		Summary: report.Summary(r, s.Clock.Now()),
 	})
 	if err != nil {

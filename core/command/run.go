@@ -34,7 +34,7 @@ type runCmd struct {
 	AcceptDrift  bool   `help:"Roll out over targets that do not run what the ledger says. Needs --reason."`
 	Emergency    bool   `help:"The plan's fast lane: shorter bakes, windows passed; never fewer checks. Needs --reason."`
 	Reason       string `help:"Why drift is accepted, or why it is an emergency. It is in the ledger and in every report." placeholder:"TEXT"`
-	Wait         string `help:"How to wait for a bake: inline, the process waits." enum:"inline" default:"inline"`
+	Wait         string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake. Default: as the plan says." enum:",inline,park" default:"" placeholder:"HOW"`
 }
 
 // Run takes a version as far as it goes.
@@ -58,7 +58,8 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, c.rolloutFlags, ends(core.StateSucceeded), func(e *engine.Engine, show *console) (*core.Rollout, error) {
+	s.wait = core.Wait(c.Wait)
+	return s.rollOut(ctx, l, c.rolloutFlags, outOrParked, func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		return e.Run(ctx, engine.Request{
 			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, AcceptDrift: drift, Emergency: emergency, PlanFile: l.file, PlanText: l.text,
 			Waves: func(ctx context.Context) ([]core.StartWave, error) {
@@ -124,6 +125,9 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 				}
 				show.resumes(file, p)
 			}
+			for i := range p.Waves {
+				p.Waves[i].Bake.Wait = cmp.Or(s.wait, p.Waves[i].Bake.Wait)
+			}
 			return s.gear(p, l.dir)
 		},
 	}
@@ -141,12 +145,16 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		shown.refuse(l.Line(), err)
 		return err
 	}
+	if r == nil {
+		return nil
+	}
 	shown.show(r)
-	if err := s.publish(ctx, r); err != nil {
+	next := due(l.Plan, r)
+	if err := s.publish(ctx, r, next); err != nil {
 		return err
 	}
 	if f.JSON {
-		if err := s.print(report.NewStatus(r, time.Time{})); err != nil {
+		if err := s.print(report.NewStatus(r, next)); err != nil {
 			return err
 		}
 	} else if err := show.outcome(r); err != nil {
@@ -175,6 +183,11 @@ func paceOf(book core.Ledger) core.Pace {
 		Glance: cmp.Or(asked.Glance, 15*time.Second),
 		Watch:  cmp.Or(asked.Watch, 15*time.Second),
 	}
+}
+
+// outOrParked is what a run has done that took its version out, or as far as a bake that is parked.
+func outOrParked(r *core.Rollout) bool {
+	return r.State == core.StateSucceeded || r.State == core.StateBaking
 }
 
 // ends is what a command has done whose rollout ends in a state.

@@ -16,7 +16,6 @@ import (
 var later = map[reflect.Type][]string{
 	reflect.TypeFor[core.Deploy]():     laterDrivers,
 	reflect.TypeFor[core.Rollback]():   laterDrivers,
-	reflect.TypeFor[core.Bake]():       {"wait: park"},
 	reflect.TypeFor[core.SourceSpec](): {"type: cloudwatch"},
 
 	reflect.TypeFor[core.DriverFloor](): allow(laterDrivers),

@@ -131,9 +131,14 @@ func (s *session) look(ctx context.Context, at time.Time) error {
 	}
 	seen.First, seen.At, seen.Late, seen.Took = first, at, asked.Sub(at), s.Clock.Now().Sub(asked)
 	news := !sameKinds(l.seen.Verdicts, seen.Verdicts)
+	var renew []core.Event
+	if s.beside {
+		news = s.worthSaying(seen)
+	} else {
+		renew = s.lasts(s.Lease / 2)
+	}
 	l.seen = seen
 	s.Observer.Looked(s.r, seen)
-	renew := s.lasts(s.Lease / 2)
 	if !news && renew == nil {
 		return nil
 	}

@@ -91,6 +91,7 @@ type session struct {
 	gear    Gear
 	bake    lookout
 	hours   timetable
+	ended   bool      // this process wrote that the rollout is over
 	glanced time.Time // when the ledger was last looked at while time passed
 }
 
@@ -115,7 +116,10 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 		if step.Do == core.DoNothing {
 			return s.r, nil
 		}
-		if err := s.carryOut(ctx, step); err != nil && ctx.Err() == nil && !errors.Is(err, errMoved) {
+		switch err := s.carryOut(ctx, step); {
+		case errors.Is(err, errParked):
+			return s.r, nil
+		case err != nil && ctx.Err() == nil && !errors.Is(err, errMoved):
 			return s.r, err
 		}
 	}
@@ -137,6 +141,9 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 	case core.DoLook:
 		return s.look(ctx, step.At)
 	case core.DoWait:
+		if s.parks() {
+			return s.park(ctx)
+		}
 		return s.wait(ctx, step.At)
 	case core.DoPass:
 		return s.write(ctx, core.Event{Type: core.EventPassed, Wave: wave, Verdicts: verdicts, Reason: step.Reason})

@@ -46,6 +46,7 @@ type Kind struct {
 	check   func(filled string) error                            // finds mistakes in a query without asking anybody; nil: finds none
 	Spans   bool                                                 // a query covers the window that it is asked with, whatever it says
 	Alarms  bool                                                 // its sources are a [core.Alarmist]
+	Watches bool                                                 // its sources are a [core.Watcher]
 	Open    func(options any, env Env) (core.Source, error)
 }
 
@@ -74,7 +75,7 @@ var Kinds = map[string]Kind{
 	"influxdb":      {Options: new(InfluxDBOptions), fill: fillInflux, Open: opener(newInfluxDB)},
 	"newrelic":      {Options: new(NewrelicOptions), Spans: true, fill: nrql.Fill, check: checkNRQL, Open: opener(newNewrelic)},
 	"prometheus":    {Options: new(PrometheusOptions), fill: promQL.Fill, check: checkPromQL, Alarms: true, Open: opener(newPrometheus)},
-	"scrape":        {Options: new(ScrapeOptions), fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
+	"scrape":        {Options: new(ScrapeOptions), Watches: true, fill: promQL.Fill, check: checkPromQL, Open: opener(newScrape)},
 }
 
 // Forgets reports whether a source that a plan describes can only tell what is now, or what it saw itself.

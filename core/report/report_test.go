@@ -70,7 +70,7 @@ func begin(t *testing.T) *story {
 		}
 		return w
 	}
-	s.tell(0, core.Event{Type: core.EventStarted, Start: &core.Start{
+	s.tell(0, core.Event{Type: core.EventStarted, Lease: &core.Lease{Holder: core.Actor{ID: "job"}, Until: began.Add(time.Hour)}, Start: &core.Start{
 		Number: 7, Version: "v2.3.1", Previous: "v2.3.0", PlanFile: "breakwater.yaml", By: core.Actor{Name: "alice"},
 		Waves: []core.StartWave{
 			wave("one-box", 0, "use1-onebox"), wave("first-region", 1, "use1-a", "use1-b"), wave("rest-1", 2, "euw1-a", "euw1-b", "apne1-a"),
@@ -134,7 +134,18 @@ var onebox, region, rest = []string{"use1-onebox"}, []string{"use1-a", "use1-b"}
 
 // stories are rollouts in every state in which people look at one.
 var stories = map[string]func(*testing.T) *story{
-	"pending": begin,
+	"pending": func(t *testing.T) *story {
+		s := begin(t)
+		s.tell(0, core.Event{Type: core.EventReleased})
+		return s
+	},
+	"parked": func(t *testing.T) *story {
+		s := begin(t)
+		s.deploy("one-box", onebox)
+		s.bake("one-box")
+		s.tell(0, core.Event{Type: core.EventReleased})
+		return s
+	},
 	"baking": func(t *testing.T) *story {
 		s := begin(t)
 		s.deploy("one-box", onebox)

@@ -216,6 +216,10 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 	if r.Lease.Holder.ID == "" && (r.State == core.StatePending || r.State == core.StateDeploying) && next.IsZero() {
 		return []string{"No job is at work on it. Run the same command, or re-run the CI job: it goes on where it stopped."}
 	}
+	if r.Lease.Holder.ID == "" && r.State == core.StateBaking {
+		return []string{"The bake is parked: no job waits for it. breakwater tick looks at it, and starts its CI run again when there is " +
+			"something to do. The same command, or a re-run of the CI job, looks at it at once."}
+	}
 	if next.IsZero() {
 		return []string{"Nothing while its job runs. If the job is gone, run the same command, or re-run the CI job: " +
 			"it goes on where it stopped."}

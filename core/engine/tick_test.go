@@ -1,0 +1,199 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// parked is a scene in which bakes are parked, with a CI system that runs a run again when it is asked to.
+type parked struct {
+	*scene
+	woken []string
+	mu    sync.Mutex
+}
+
+func newParked() *parked {
+	p := &parked{scene: newScene()}
+	p.actor = core.Actor{ID: "run-1", Run: "7", Attempt: 1}
+	for i := range p.plan.Waves {
+		p.plan.Waves[i].Bake.Wait = core.WaitPark
+	}
+	return p
+}
+
+// tick is one by an actor of its own.
+func (p *parked) tick(t *testing.T) core.State {
+	t.Helper()
+	e := p.engine()
+	e.Actor = core.Actor{ID: fmt.Sprint("tick at ", time.Now()), Run: "99", Attempt: 1}
+	r, err := e.Tick(t.Context(), p.wake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.State
+}
+
+func (p *parked) wake(_ context.Context, run string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.woken = append(p.woken, run)
+	return nil
+}
+
+// attempt is the next one of the run.
+func (p *parked) attempt(t *testing.T) core.State {
+	t.Helper()
+	p.actor.Attempt++
+	p.actor.ID = fmt.Sprint("run-", p.actor.Attempt)
+	r, err := p.run(t.Context(), "v2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.State
+}
+
+func elapse(d time.Duration) { (realClock{}).Wait(context.Background(), time.Now().Add(d)) }
+
+// TestParkToTheEnd takes a release out in three short jobs: the bakes in between are looked at by ticks, some of which are
+// missed, and the run is woken once, for the second wave.
+func TestParkToTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParked()
+		began := time.Now()
+		r, err := p.run(t.Context(), "v2")
+		if err != nil || r.State != core.StateBaking || r.Lease.Holder.ID != "" || time.Since(began) > 5*time.Minute {
+			t.Fatalf("after %s: %+v, %v", time.Since(began), r, err)
+		}
+		for _, after := range []time.Duration{10 * time.Minute, 10 * time.Minute, 0, 25 * time.Minute} {
+			elapse(after)
+			if state := p.tick(t); state != core.StateBaking || len(p.woken) > 0 {
+				t.Fatalf("after %s: %s, woken: %v", time.Since(began), state, p.woken)
+			}
+		}
+		elapse(3 * time.Hour)
+		for range 3 {
+			if state := p.tick(t); state != core.StateDeploying || !slices.Equal(p.woken, []string{"7"}) {
+				t.Fatalf("after the bake: %s, woken: %v; want once", state, p.woken)
+			}
+		}
+		if state := p.attempt(t); state != core.StateBaking {
+			t.Fatalf("attempt 2: %s", state)
+		}
+		elapse(2 * time.Hour)
+		for range 2 { // what comes after the rollout is woken once
+			if state := p.tick(t); state != core.StateSucceeded || len(p.woken) != 2 {
+				t.Errorf("at the end: %s, woken: %v", state, p.woken)
+			}
+		}
+	})
+}
+
+// TestParkedBakeFails: what went wrong while nobody was there is found by the next tick, also if it has healed since. The
+// run is woken to put the previous version back.
+func TestParkedBakeFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParked()
+		began := time.Now()
+		p.answers.ask = func(_ core.Asked, at time.Time) core.VerdictKind {
+			if d := at.Sub(began); d > 20*time.Minute && d < 30*time.Minute {
+				return core.Fail
+			}
+			return core.Pass
+		}
+		if _, err := p.run(t.Context(), "v2"); err != nil {
+			t.Fatal(err)
+		}
+		elapse(26 * time.Hour)
+		if state := p.tick(t); state != core.StateRollingBack || !slices.Equal(p.woken, []string{"7"}) {
+			t.Fatalf("%s, woken: %v", state, p.woken)
+		}
+		if state := p.attempt(t); state != core.StateRolledBack {
+			t.Errorf("attempt 2: %s", state)
+		}
+	})
+}
+
+// TestParkedBakeHalts: a halt needs no run to be woken.
+func TestParkedBakeHalts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParked()
+		p.answers.ask = func(core.Asked, time.Time) core.VerdictKind { return core.Error }
+		p.plan.Checks[0].React.Error = core.ReactHalt
+		if _, err := p.run(t.Context(), "v2"); err != nil {
+			t.Fatal(err)
+		}
+		elapse(time.Hour)
+		if state := p.tick(t); state != core.StateHalted || len(p.woken) > 0 {
+			t.Fatalf("%s, woken: %v", state, p.woken)
+		}
+	})
+}
+
+// TestTicksAtTheSameTime wake a run once; one that could not be woken is tried again.
+func TestTicksAtTheSameTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParked()
+		if _, err := p.run(t.Context(), "v2"); err != nil {
+			t.Fatal(err)
+		}
+		elapse(2 * time.Hour)
+		e := p.engine()
+		e.Actor = core.Actor{ID: "unlucky"}
+		busy := errors.New("the run is busy")
+		if _, err := e.Tick(t.Context(), func(context.Context, string) error { return busy }); !errors.Is(err, busy) {
+			t.Fatalf("%v; want why it could not be woken", err)
+		}
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				e := p.engine()
+				e.Actor = core.Actor{ID: fmt.Sprint("tick-", i)}
+				if _, err := e.Tick(t.Context(), p.wake); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if len(p.woken) != 1 {
+			t.Errorf("woken: %v; want once", p.woken)
+		}
+		// The attempt never came up: later it is woken once more.
+		elapse(time.Hour)
+		if p.tick(t); len(p.woken) != 2 {
+			t.Errorf("woken: %v; want once more", p.woken)
+		}
+	})
+}
+
+// TestTickLeavesOthersAlone: a rollout that somebody works on is not looked at, nor is one that there is not.
+func TestTickLeavesOthersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParked()
+		if r, err := p.engine().Tick(t.Context(), p.wake); r != nil || err != nil {
+			t.Errorf("before the first rollout: %v, %v", r, err)
+		}
+		for i := range p.plan.Waves {
+			p.plan.Waves[i].Bake.Wait = core.WaitInline
+		}
+		done := make(chan error)
+		go func() {
+			_, err := p.run(t.Context(), "v2")
+			done <- err
+		}()
+		for range 12 {
+			elapse(10*time.Minute + time.Second)
+			p.tick(t)
+		}
+		if err := <-done; err != nil || len(p.woken) > 0 {
+			t.Errorf("%v, woken: %v", err, p.woken)
+		}
+	})
+}
