@@ -66,4 +66,5 @@ type Pace struct {
 	Lease  time.Duration // how long a lease lasts; it is renewed at half of that
 	Glance time.Duration // between two looks while time passes
 	Watch  time.Duration // between two looks while targets are acted on
+	Gather time.Duration // how long outcomes of targets may wait for others, to be written down together
 }

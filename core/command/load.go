@@ -206,7 +206,36 @@ func (s *ship) waves(ctx context.Context, l *loaded) ([]core.StartWave, error) {
 	if err != nil {
 		return nil, usage{fmt.Errorf("%s: %w", l.file, err)}
 	}
+	if err := parkable(l.Plan, waves); err != nil {
+		return nil, usage{fmt.Errorf("%s: %w", l.file, err)}
+	}
 	return waves, nil
+}
+
+const (
+	mostAttempts = 50                  // that GitHub lets a run have beside its first
+	mostDays     = 30 * 24 * time.Hour // after which it lets it have none
+)
+
+// parkable reports why a rollout could not be taken to its end by attempts of one CI run: one for each parked wave.
+func parkable(p *core.Plan, waves []core.StartWave) error {
+	parked, bakes := 0, time.Duration(0)
+	for _, w := range waves {
+		bake := p.Waves[w.Rule].Bake
+		bakes += bake.Max
+		if bake.Wait == core.WaitPark {
+			parked++
+		}
+	}
+	switch {
+	case parked > mostAttempts:
+		return fmt.Errorf("it parks %d waves, and a run of GitHub's can be started again only %d times: make fewer waves, "+
+			"or let some wait inline", parked, mostAttempts)
+	case parked > 0 && bakes > mostDays:
+		return fmt.Errorf("its bakes may take %s, and a run of GitHub's can be started again only within 30 days: make bake.max shorter",
+			core.Brief(bakes))
+	}
+	return nil
 }
 
 // scheduled loads a plan and cuts its waves, for commands that ask no source.

@@ -116,7 +116,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
-		Admit:   admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, LastWords: 2500 * time.Millisecond,
+		Admit:   admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {
@@ -182,6 +182,7 @@ func paceOf(book core.Ledger) core.Pace {
 		Lease:  cmp.Or(asked.Lease, 10*time.Minute),
 		Glance: cmp.Or(asked.Glance, 15*time.Second),
 		Watch:  cmp.Or(asked.Watch, 15*time.Second),
+		Gather: asked.Gather,
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *session) act(ctx context.Context, st stage) error {
 	if s.Watch > 0 {
 		watcher.Go(func() { s.watch(ctx, stop) })
 	}
-	pool := &pool{stage: st, acts: acts, clock: s.Clock, reports: make(chan report)}
+	pool := &pool{stage: st, acts: acts, clock: s.Clock, gather: s.Gather, reports: make(chan report)}
 	pool.start(ctx)
 
 	untouched := make(map[string]bool, len(acts))
@@ -88,7 +88,7 @@ func (s *session) act(ctx context.Context, st stage) error {
 	}
 	var err error
 	for rep := range pool.reports {
-		batch := pool.also(rep)
+		batch := pool.also(ctx, rep)
 		results := make([]core.Result, len(batch))
 		for i, b := range batch {
 			results[i] = b.result
@@ -142,9 +142,11 @@ type pool struct {
 	stage
 	acts    []core.Act
 	clock   core.Clock
+	gather  time.Duration
 	reports chan report
 
 	next   atomic.Int64
+	flying atomic.Int64 // acts whose outcome is not written down yet
 	failed atomic.Int64
 	halted atomic.Bool
 }
@@ -168,12 +170,14 @@ func (p *pool) work(ctx context.Context) {
 		if i >= len(p.acts) {
 			return
 		}
+		p.flying.Add(1)
 		rep := p.do(ctx, p.acts[i])
 		if rep.result.Outcome == core.OutcomeFailed {
 			p.failed.Add(1)
 		}
 		p.reports <- rep
 		<-rep.saved
+		p.flying.Add(-1)
 	}
 }
 
@@ -191,20 +195,36 @@ func (p *pool) do(ctx context.Context, a core.Act) report {
 	return report{act: a, result: result, output: output, saved: make(chan struct{})}
 }
 
-// also collects the reports that are waiting beside one.
-func (p *pool) also(first report) []report {
+// also collects the reports that come in beside one: those that wait already, and, where outcomes are gathered, those
+// that come a little later.
+func (p *pool) also(ctx context.Context, first report) []report {
 	batch := []report{first}
-	for {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	over := make(chan struct{})
+	if p.gather == 0 {
+		close(over)
+	} else {
+		go func() {
+			defer close(over)
+			p.clock.Wait(ctx, p.clock.Now().Add(p.gather)) // however it ends, the time is over
+		}()
+	}
+	for p.flying.Load() > int64(len(batch)) {
 		select {
-		case rep, open := <-p.reports:
-			if !open {
-				return batch
-			}
+		case rep := <-p.reports: // it cannot be closed: acts are under way
 			batch = append(batch, rep)
+			continue
 		default:
+		}
+		select {
+		case rep := <-p.reports:
+			batch = append(batch, rep)
+		case <-over:
 			return batch
 		}
 	}
+	return batch
 }
 
 // tail keeps the last lines of an output, at most 2 KiB, for the ledger.

@@ -43,6 +43,10 @@ type Engine struct {
 	// how often while targets are acted on, to see whether another actor took over. 0: only the writes tell.
 	Glance, Watch time.Duration
 
+	// Gather is how long the outcome of an act may wait for those of others that are under way, to be written down with
+	// them. 0: only for as long as a write takes.
+	Gather time.Duration
+
 	// LastWords is how long the last writes may take once ctx has ended.
 	LastWords time.Duration
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/ledger"
 )
 
 // parked is a scene in which bakes are parked, with a CI system that runs a run again when it is asked to.
@@ -194,6 +195,76 @@ func TestTickLeavesOthersAlone(t *testing.T) {
 		}
 		if err := <-done; err != nil || len(p.woken) > 0 {
 			t.Errorf("%v, woken: %v", err, p.woken)
+		}
+	})
+}
+
+// metered counts what the uses of a ledger cost on GitHub: a look is one request, an append three, see
+// ledger.TestGitHubThrift.
+type metered struct {
+	core.Ledger
+	requests int
+}
+
+func (m *metered) Read(ctx context.Context, l core.Line) ([]core.Event, error) {
+	m.requests++
+	return m.Ledger.Read(ctx, l)
+}
+
+func (m *metered) Append(ctx context.Context, l core.Line, after int64, events []core.Event) error {
+	m.requests += 3
+	return m.Ledger.Append(ctx, l, after, events)
+}
+
+// marks counts the events after which the commit's status is set.
+type marks struct {
+	silent
+	n int
+}
+
+func (m *marks) Recorded(_ *core.Rollout, e core.Event) {
+	if e.Type != core.EventRenewed && e.Type != core.EventLooked && e.Type != core.EventDeployed {
+		m.n++
+	}
+}
+
+// TestThriftOfALongRollout: five waves that each bake for four hours stay under 300 requests in all, in one job that waits.
+func TestThriftOfALongRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene()
+		for i := len(s.plan.Waves); i < 5; i++ {
+			name := fmt.Sprintf("w%d", i)
+			s.plan.Waves = append(s.plan.Waves, core.WaveRule{Name: name})
+			wave := core.StartWave{Name: name, Rule: i}
+			for j := range 50 {
+				wave.Targets = append(wave.Targets, core.StartTarget{Target: core.Target{Name: fmt.Sprintf("%s-%d", name, j)}})
+			}
+			s.waves = append(s.waves, wave)
+		}
+		for i := range s.plan.Waves {
+			s.plan.Waves[i].Bake = core.Bake{Min: 4 * time.Hour, Max: 8 * time.Hour, Every: time.Minute}
+		}
+		s.plan.Deploy.Parallel.Count = 50
+		s.deploys.fail = func(a core.Act) error { // one ends after the other
+			(realClock{}).Wait(t.Context(), time.Now().Add(time.Duration(a.Target.Name[len(a.Target.Name)-1]-'0')*7*time.Second))
+			return nil
+		}
+		book, seen := &metered{Ledger: s.book}, new(marks)
+		forge, err := ledger.Open(t.Context(), "github:octo/shop", ledger.Env{Environ: []string{"GITHUB_TOKEN=x"}, Clock: realClock{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := s.engine()
+		pace := forge.(core.Metered).Pace()
+		e.Ledger, e.Observer, e.Lease, e.Glance, e.Watch, e.Gather = book, seen, pace.Lease, pace.Glance, pace.Watch, pace.Gather
+		r, err := e.Run(t.Context(), s.request("v2"))
+		if err != nil || r.State != core.StateSucceeded {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		if n := book.requests + seen.n; n > 300 {
+			t.Errorf("%d requests for the ledger and %d for statuses; want at most 300 in all", book.requests, seen.n)
+		} else {
+			t.Logf("%d requests for the ledger and %d for statuses", book.requests, seen.n)
 		}
 	})
 }

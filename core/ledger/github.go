@@ -52,7 +52,7 @@ func openGitHub(_ context.Context, place string, env Env) (store, error) {
 // Pace implements [core.Metered]. A rollout of five waves that each bake for four hours may take 300 requests in all, of
 // the thousand that a job's token has in each hour.
 func (l *githubLedger) Pace() core.Pace {
-	return core.Pace{Lease: 2 * time.Hour, Glance: 10 * time.Minute, Watch: time.Minute}
+	return core.Pace{Lease: 2 * time.Hour, Glance: 15 * time.Minute, Watch: time.Minute, Gather: 10 * time.Second}
 }
 
 // Read implements [core.Ledger].
