@@ -192,7 +192,11 @@ var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
 // TestActionInputs keeps the inputs of each action the flags of the command that it runs.
 func TestActionInputs(t *testing.T) {
-	for file, command := range map[string]string{"action.yml": "run", "actions/gate/action.yml": "gate", "actions/tick/action.yml": "tick"} {
+	for _, command := range []string{"run", "plan", "check", "tick", "gate", "promote", "rollback"} {
+		file := filepath.Join("actions", command, "action.yml")
+		if command == "run" {
+			file = "action.yml"
+		}
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package actions
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -21,14 +22,25 @@ type metadata struct {
 	} `yaml:"outputs"`
 }
 
+// rollout are the outputs of an action that works on one.
+var rollout = []string{"next-at", "reason", "rollout", "state", "targets", "wave"}
+
 // files are the actions with their outputs.
 var files = map[string][]string{
-	"../action.yml":   {"next-at", "reason", "rollout", "state", "targets", "wave"},
-	"tick/action.yml": {"next-at", "reason", "rollout", "state", "targets", "wave"},
-	"gate/action.yml": {"next-at", "reason"},
+	"../action.yml":       rollout,
+	"check/action.yml":    {"reason"},
+	"gate/action.yml":     {"next-at", "reason"},
+	"plan/action.yml":     {"reason"},
+	"promote/action.yml":  rollout,
+	"rollback/action.yml": rollout,
+	"tick/action.yml":     rollout,
 }
 
 func TestActionMatchesTheSchema(t *testing.T) {
+	there, err := filepath.Glob("*/action.yml")
+	if err != nil || len(there) != len(files)-1 {
+		t.Errorf("the actions are %v, %v; want those that are tested", there, err)
+	}
 	schema, err := jsonschema.NewCompiler().Compile("../testdata/schemas/github-action.json")
 	if err != nil {
 		t.Fatal(err)

@@ -60,13 +60,18 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 	clock := &VirtualClock{now: s.Start}
 	world := &simulated{Simulation: s, clock: clock, out: make(map[string]bool)}
 	kills := slices.Clone(s.KillAt)
+	plan := *s.Plan
+	plan.Waves = slices.Clone(plan.Waves)
+	for i := range plan.Waves {
+		plan.Waves[i].Bake.Wait = core.WaitInline // nobody ticks here, and the time is the same
+	}
 	for attempt := 1; ; attempt++ {
 		life := &life{ledger: s.Ledger, clock: clock, driver: world, kills: &kills}
 		e := &Engine{
 			Line: s.Plan.Line(), Ledger: life, Clock: life, Observer: unseen{},
 			Actor: core.Actor{ID: fmt.Sprintf("simulated-%d", attempt), Name: "simulation", Run: "simulated", Attempt: attempt},
 			Equip: func(string, string) (Gear, error) {
-				return Gear{Plan: s.Plan, Deploy: life, Rollback: life, Checks: s.asker(world), Windows: s.windows()}, nil
+				return Gear{Plan: &plan, Deploy: life, Rollback: life, Checks: s.asker(world), Windows: s.windows()}, nil
 			},
 			Dead: func(core.Actor) bool { return false }, Lease: time.Hour, LastWords: time.Second,
 		}

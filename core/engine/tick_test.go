@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,16 +204,16 @@ func TestTickLeavesOthersAlone(t *testing.T) {
 // ledger.TestGitHubThrift.
 type metered struct {
 	core.Ledger
-	requests int
+	requests atomic.Int64
 }
 
 func (m *metered) Read(ctx context.Context, l core.Line) ([]core.Event, error) {
-	m.requests++
+	m.requests.Add(1)
 	return m.Ledger.Read(ctx, l)
 }
 
 func (m *metered) Append(ctx context.Context, l core.Line, after int64, events []core.Event) error {
-	m.requests += 3
+	m.requests.Add(3)
 	return m.Ledger.Append(ctx, l, after, events)
 }
 
@@ -261,10 +262,10 @@ func TestThriftOfALongRollout(t *testing.T) {
 		if err != nil || r.State != core.StateSucceeded {
 			t.Fatalf("%+v, %v", r, err)
 		}
-		if n := book.requests + seen.n; n > 300 {
-			t.Errorf("%d requests for the ledger and %d for statuses; want at most 300 in all", book.requests, seen.n)
+		if n := int(book.requests.Load()) + seen.n; n > 300 {
+			t.Errorf("%d requests for the ledger and %d for statuses; want at most 300 in all", book.requests.Load(), seen.n)
 		} else {
-			t.Logf("%d requests for the ledger and %d for statuses", book.requests, seen.n)
+			t.Logf("%d requests for the ledger and %d for statuses", book.requests.Load(), seen.n)
 		}
 	})
 }

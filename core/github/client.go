@@ -2,7 +2,6 @@ package github
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -73,17 +72,6 @@ func (c *Client) Repository() string { return c.Owner + "/" + c.Name }
 
 // Requests counts those that were sent, each try of each, also what was answered by "not modified".
 func (c *Client) Requests() int { return int(c.transport.sent.Load()) }
-
-// Ask sends a request that the client's library has no method for. The path is relative to the repository; body and
-// answer may be nil.
-func (c *Client) Ask(ctx context.Context, method, path string, body, answer any) error {
-	req, err := c.NewRequest(method, fmt.Sprintf("repos/%s/%s/%s", c.Owner, c.Name, path), body)
-	if err != nil {
-		return err
-	}
-	_, err = c.Do(ctx, req, answer)
-	return err
-}
 
 // Status is the status code of an answer that was an error; 0 if there was no answer.
 func Status(err error) int {

@@ -86,7 +86,7 @@ type fault struct {
 // meddle lets a fault happen a number of times.
 func meddle(forge *githubtest.Server, f fault, times int) {
 	var mu sync.Mutex
-	forge.Meddle = func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	forge.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		mu.Lock()
 		hit := r.Method == f.method && strings.Contains(r.URL.Path, f.path) && times > 0
 		if hit {
@@ -98,7 +98,7 @@ func meddle(forge *githubtest.Server, f fault, times int) {
 			return
 		}
 		f.do(w, r, serve)
-	}
+	})
 }
 
 func says(status int, header ...string) func(http.ResponseWriter, *http.Request, http.HandlerFunc) {
@@ -188,7 +188,7 @@ func TestGitHubRefuses(t *testing.T) {
 			if errors.Is(err, core.ErrConflict) {
 				t.Error("it is taken for a conflict")
 			}
-			forge.Meddle = nil
+			forge.Meddle(nil)
 			if n := length(t, open(t, "github:", onGitHub(forge))); n != 2 {
 				t.Errorf("the line has %d events; want 2", n)
 			}

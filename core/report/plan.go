@@ -74,8 +74,24 @@ func PlanText(w io.Writer, o Outlook) error {
 		p.print("\n  Earliest finish: %s UTC, %s after the start. Times are UTC; deploys are not counted.\n",
 			minute(last.EarliestFinish), lasting(last.EarliestFinish.Sub(first.EarliestStart)))
 	}
+	if inline, parked := o.runnerMinutes(); inline > 0 {
+		p.print("  Runner minutes for the bakes: %d inline, about %d parked with a tick every %s.\n", inline, parked, lasting(usualTick))
+	}
 	if obeyed := policy(o.Policy, line); obeyed != "" {
 		p.paragraph("  ", "The plan keeps to the policy "+obeyed+".")
 	}
 	return p.err
+}
+
+// usualTick is how often a tick looks in the README's workflow.
+const usualTick = 15 * time.Minute
+
+// runnerMinutes are what the shortest bakes cost: by jobs that wait, and by those that do not. A job is paid by the minute
+// that it has begun; parked, there is one for each tick and one more for each wave.
+func (o Outlook) runnerMinutes() (inline, parked int) {
+	var bakes time.Duration
+	for _, w := range o.Waves {
+		bakes += time.Duration(w.BakeMin)
+	}
+	return int(bakes / time.Minute), len(o.Waves) + int(bakes/usualTick)
 }

@@ -51,17 +51,12 @@ type Server struct {
 	URL string // of the API
 	Dir string // the bare repository
 
-	// Meddle sits in front of every request, for faults. Set it before the first.
-	Meddle func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
-
 	t   testing.TB
 	doc *openapi3.T
 	mux *http.ServeMux
 
-	onRerun func(run int64)
-	onStart func(workflow string, inputs map[string]any) // of a dispatched workflow
-
 	mu     sync.Mutex
+	meddle Meddler
 	asked  []string // METHOD path, in order
 	state  State
 	nextID int64
@@ -175,19 +170,24 @@ func (s *Server) Look(do func(*State)) {
 	do(&s.state)
 }
 
-// OnRerun is called, without a lock, after a run was asked to run again.
-func (s *Server) OnRerun(do func(run int64)) { s.onRerun = do }
+// A Meddler answers a request in place of the server, or lets it serve.
+type Meddler func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
 
-// OnDispatch is called, without a lock, to do the work of a workflow that was dispatched.
-func (s *Server) OnDispatch(do func(workflow string, inputs map[string]any)) { s.onStart = do }
+// Meddle puts a meddler in front of every request from now on, for faults; nil: none.
+func (s *Server) Meddle(with Meddler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.meddle = with
+}
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.asked = append(s.asked, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/repos/"+Repository))
+	meddle := s.meddle
 	s.mu.Unlock()
-	if s.Meddle != nil {
-		s.Meddle(w, r, s.serve)
+	if meddle != nil {
+		meddle(w, r, s.serve)
 		return
 	}
 	s.serve(w, r)

@@ -231,9 +231,6 @@ func (s *Server) routesActions() {
 		if status, why := s.rerun(id); why != "" {
 			return status, why
 		}
-		if s.onRerun != nil {
-			s.onRerun(id)
-		}
 		return http.StatusCreated, map[string]any{}
 	})
 	s.handle("POST", "/actions/runs/{run_id}/cancel", func(r *http.Request, _ map[string]any) (int, any) {
@@ -270,10 +267,6 @@ func (s *Server) routesActions() {
 			Status: "queued", Created: time.Now()}
 		s.state.Runs = append(s.state.Runs, run)
 		s.mu.Unlock()
-		if s.onStart != nil {
-			inputs, _ := body["inputs"].(map[string]any)
-			s.onStart(run.Workflow, inputs)
-		}
 		if details, _ := body["return_run_details"].(bool); !details {
 			return http.StatusNoContent, nil
 		}
