@@ -35,7 +35,7 @@ func (e *Engine) meet(ctx context.Context, r *core.Rollout, req Request, queued 
 		}
 		return e.besides(ctx, r, core.Event{Type: core.EventEnded, State: step.State, Newer: step.Newer, Reason: step.Reason}, queued)
 	}
-	if err := e.Clock.Wait(ctx, e.Clock.Now().Add(max(e.Glance, time.Second))); err != nil {
+	if err := e.Clock.Wait(ctx, e.Clock.Now().Add(max(e.Watch, time.Second))); err != nil {
 		return Blocked{Reason: fmt.Sprintf("The job was cancelled while version %s waited for %s, where version %s is %s. Nothing was done.",
 			req.Version, e.Line, r.Start.Version, r.State)}
 	}

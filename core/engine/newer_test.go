@@ -35,7 +35,7 @@ func (s *scene) comes(ctx context.Context, after time.Duration, version, actor s
 			change(&req)
 		}
 		e := rival.engine()
-		e.Glance = 2 * time.Minute
+		e.Watch = 2 * time.Minute
 		r, err := e.Run(ctx, req)
 		done <- outcome{r, err}
 	}()
