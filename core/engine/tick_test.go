@@ -98,6 +98,35 @@ func TestParkToTheEnd(t *testing.T) {
 	})
 }
 
+// TestTickWritesSparingly: a look that says nothing new is written down once in half an hour, so that the next tick need
+// not ask about all that again, and one that says something new at once.
+func TestTickWritesSparingly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newParked()
+		began := time.Now()
+		p.answers.ask = func(_ core.Asked, at time.Time) core.VerdictKind {
+			if at.Sub(began) < 12*time.Minute {
+				return core.Inconclusive
+			}
+			return core.Pass
+		}
+		if _, err := p.run(t.Context(), "v2"); err != nil {
+			t.Fatal(err)
+		}
+		var written []int
+		for range 5 {
+			elapse(10 * time.Minute)
+			before := len(p.events(t))
+			p.tick(t)
+			written = append(written, len(p.events(t))-before)
+		}
+		// The first tick writes the first verdicts and that they have changed, the fourth that half an hour has gone by.
+		if want := []int{2, 0, 0, 1, 0}; !slices.Equal(written, want) {
+			t.Errorf("events written by each tick: %v; want %v", written, want)
+		}
+	})
+}
+
 // TestParkedBakeFails: what went wrong while nobody was there is found by the next tick, also if it has healed since. The
 // run is woken to put the previous version back.
 func TestParkedBakeFails(t *testing.T) {
