@@ -21,7 +21,7 @@ const (
 	// summaryLimit is the longest summary of a step, in bytes: GitHub drops a longer one as a whole.
 	summaryLimit = 1 << 20
 
-	summaryCut = "> [!NOTE]\n> The report is longer than the 1 MiB that GitHub shows. This is its beginning.\n\n"
+	summaryCut = "> [!NOTE]\n> The report is longer than GitHub shows. This is its beginning.\n\n"
 )
 
 var outputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)

@@ -223,6 +223,13 @@ type Gatekeeper interface {
 	Changes(ctx context.Context, all bool) ([]Change, error)
 }
 
+// A Commenter is a Forge that can tell the people who made a change what became of it.
+type Commenter interface {
+	// Comment puts text, Markdown that is safe to show, where the change of a commit was discussed, in the place of what
+	// was said there under the same name. A commit that was discussed nowhere is no error.
+	Comment(ctx context.Context, commit, name, text string) error
+}
+
 // A Restarter is a Forge that can have an earlier run of the CI system run again.
 type Restarter interface {
 	// Restart starts the next attempt of a run, named as in [Actor.Run]. A run that is still going is an error.

@@ -85,14 +85,16 @@ func (m *marker) say(commit string, s core.Status) {
 // hash is what git calls a commit.
 var hash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
-// show marks the commit that a rollout is of: its version if that is one, else the job's commit.
-func (m *marker) show(r *core.Rollout) {
-	commit := m.commit
+// commitOf is the commit that a rollout is of: its version if that is one, else the job's commit.
+func (m *marker) commitOf(r *core.Rollout) string {
 	if hash.MatchString(r.Start.Version) {
-		commit = r.Start.Version
+		return r.Start.Version
 	}
-	m.say(commit, report.Mark(r, due(m.plan, r)))
+	return m.commit
 }
+
+// show marks the commit that a rollout is of.
+func (m *marker) show(r *core.Rollout) { m.say(m.commitOf(r), report.Mark(r, due(m.plan, r))) }
 
 // refuse marks the job's commit, of which nothing was rolled out: whoever waits for its status must not wait for ever.
 // A process that took the rollout over shows what becomes of it.

@@ -28,6 +28,19 @@ func (s *ship) publish(ctx context.Context, r *core.Rollout, next time.Time) err
 	return nil
 }
 
+// comment shows the report where the change was discussed. That it cannot is no reason to fail: it is in the summary too.
+func (s *ship) comment(ctx context.Context, r *core.Rollout, commit string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	forge, ok := s.forge.(core.Commenter)
+	if !ok {
+		return
+	}
+	if err := forge.Comment(ctx, commit, r.Line.String(), report.Summary(r, s.Clock.Now())); err != nil {
+		s.tell(core.Annotation{Title: "Comment", Message: fmt.Sprintf("The change does not show the report: %s", err)})
+	}
+}
+
 // publishFailure says why there is no rollout to report on.
 func (s *ship) publishFailure(ctx context.Context, why error) error {
 	left := core.Published{Outputs: []core.Output{{Name: "reason", Value: inShort(why)}}}

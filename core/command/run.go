@@ -24,6 +24,7 @@ type lineFlags struct {
 type rolloutFlags struct {
 	lineFlags
 	policyFlag
+	Comment bool `help:"Also show the report on the change that the commit came from, as one comment that is kept up to date."`
 }
 
 type runCmd struct {
@@ -152,6 +153,9 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	next := due(l.Plan, r)
 	if err := s.publish(ctx, r, next); err != nil {
 		return err
+	}
+	if f.Comment {
+		s.comment(ctx, r, shown.commitOf(r))
 	}
 	if f.JSON {
 		if err := s.print(report.NewStatus(r, next)); err != nil {

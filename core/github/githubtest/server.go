@@ -95,9 +95,10 @@ type Pull struct {
 
 // A Comment is one of a pull request.
 type Comment struct {
-	ID    int64
-	Issue int
-	Body  string
+	ID     int64
+	Issue  int
+	Author string // User or Bot
+	Body   string
 }
 
 // A Run is one of a workflow.

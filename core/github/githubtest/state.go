@@ -186,7 +186,7 @@ func (s *Server) routesPulls() {
 		if len(text(body, "body")) > 65536 {
 			return http.StatusUnprocessableEntity, failure("Validation Failed: body is too long (maximum is 65536 characters)")
 		}
-		c := Comment{ID: s.id(), Issue: int(number(r, "issue_number")), Body: text(body, "body")}
+		c := Comment{ID: s.id(), Issue: int(number(r, "issue_number")), Author: "Bot", Body: text(body, "body")}
 		s.state.Comments = append(s.state.Comments, c)
 		return http.StatusCreated, comment(c)
 	})
@@ -214,7 +214,9 @@ func pull(p Pull) map[string]any {
 	return map[string]any{"number": p.Number, "state": state, "labels": labels, "head": map[string]any{"sha": p.SHA, "ref": "topic"}, "base": map[string]any{"ref": p.Base}}
 }
 
-func comment(c Comment) map[string]any { return map[string]any{"id": c.ID, "body": c.Body} }
+func comment(c Comment) map[string]any {
+	return map[string]any{"id": c.ID, "body": c.Body, "user": map[string]any{"type": c.Author}}
+}
 
 // routesActions are workflow runs.
 func (s *Server) routesActions() {
