@@ -217,6 +217,13 @@ func TestWorkflowParked(t *testing.T) {
 	wants(ran, "succeeded", "release=success", "announce=success")
 	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
 
+	before := len(s.forge.Asked())
+	idle := s.run(attempt{run: 99, number: 1, event: "workflow_dispatch", workflow: "tick.yml"})
+	wants(idle, "succeeded", "tick=success")
+	if asked := s.forge.Asked()[before:]; len(asked) != 4 || slices.ContainsFunc(asked, func(r string) bool { return !strings.HasPrefix(r, "GET /git/") }) {
+		t.Errorf("a tick with nothing to do asks for %q; want four looks at the ledger", asked)
+	}
+
 	v2 := s.commit("error 500")
 	a = attempt{run: 91, number: 1, event: "push"}
 	ran, tick = goOn(a)

@@ -25,9 +25,11 @@ type marker struct {
 	commit string // the job's
 	self   core.Actor
 
+	wrote bool // this process wrote to the ledger
+	last  mark // that was set; the sender's
+
 	mu   sync.Mutex
 	next mark
-	last mark // that was sent
 	wake chan struct{}
 	done sync.WaitGroup
 	warn sync.Once
@@ -54,7 +56,6 @@ func (s *ship) marker(ctx context.Context, p *core.Plan, self core.Actor) *marke
 func (m *marker) send(ctx context.Context) {
 	m.mu.Lock()
 	next, known := m.next, m.next == m.last
-	m.last = next
 	m.mu.Unlock()
 	if known {
 		return
@@ -65,7 +66,9 @@ func (m *marker) send(ctx context.Context) {
 		m.warn.Do(func() {
 			m.ship.tell(core.Annotation{Title: "Status", Message: fmt.Sprintf("The commit does not show %s: %s", next.Name, err)})
 		})
+		return
 	}
+	m.last = next
 }
 
 // say puts a mark in the place of the one that waits, if one does.
@@ -112,14 +115,16 @@ func (m *marker) close() {
 
 // Recorded shows what has changed for somebody who looks at the commit. What another process wrote, that process shows.
 func (m *marker) Recorded(r *core.Rollout, e core.Event) {
+	if e.Actor != m.self.ID {
+		return
+	}
+	m.wrote = true
 	switch e.Type {
 	case core.EventRenewed, core.EventClaimed, core.EventReleased, core.EventLooked, core.EventPrechecked, core.EventDeployed,
 		core.EventReverting, core.EventReverted, core.EventRehearsing, core.EventRehearsed, core.EventVerified, core.EventQueued:
 		return
 	}
-	if e.Actor == m.self.ID {
-		m.show(r)
-	}
+	m.show(r)
 }
 
 func (*marker) Looked(*core.Rollout, core.Evidence) {}

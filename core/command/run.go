@@ -149,12 +149,14 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	if r == nil {
 		return nil
 	}
-	shown.show(r)
-	next := due(l.Plan, r)
+	next, news := due(l.Plan, r), !s.ticks || shown.wrote
+	if news {
+		shown.show(r)
+	}
 	if err := s.publish(ctx, r, next); err != nil {
 		return err
 	}
-	if f.Comment {
+	if f.Comment && news {
 		s.comment(ctx, r, shown.commitOf(r))
 	}
 	if f.JSON {

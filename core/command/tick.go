@@ -19,6 +19,7 @@ func (c *tickCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
+	s.ticks = true
 	began := s.Clock.Now()
 	quiet := func(r *core.Rollout) bool { return r.State != core.StateHalted || r.Changed.Before(began) }
 	return s.rollOut(ctx, l, c.rolloutFlags, quiet, func(e *engine.Engine, show *console) (*core.Rollout, error) {
