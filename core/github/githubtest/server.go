@@ -28,7 +28,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// description is GitHub's description of its API, cut to what is served here; see .ci/openapi.mjs.
+// description is GitHub's description of its API, cut to what is served here; see openapi.mjs.
 //
 //go:embed openapi.json
 var description []byte

@@ -1,7 +1,7 @@
 // Cuts GitHub's own OpenAPI description (npm: @octokit/openapi, MIT) to the operations that Breakwater uses and that its
 // fake has, without prose and examples:
 //
-//     node .ci/openapi.mjs FOLDER/generated/api.github.com.json > core/github/githubtest/openapi.json
+//     node openapi.mjs FOLDER/generated/api.github.com.json > openapi.json
 import { readFileSync } from "node:fs";
 
 const repo = "/repos/{owner}/{repo}";
