@@ -30,6 +30,9 @@ func (e *Engine) meet(ctx context.Context, r *core.Rollout, req Request, queued 
 			req.Version, e.Line, r.Newer.Version)}
 	case r.Lease.YieldsTo(e.Actor, e.Clock.Now(), e.Dead):
 		step, due := core.GivesWay(r)
+		if !due && isParked(r) {
+			break // ticks take it on
+		}
 		if !due {
 			return Blocked{Reason: "Nobody works on it any more. " + busy(r)}
 		}
@@ -40,6 +43,11 @@ func (e *Engine) meet(ctx context.Context, r *core.Rollout, req Request, queued 
 			req.Version, e.Line, r.Start.Version, r.State)}
 	}
 	return nil
+}
+
+// isParked reports whether a rollout is on its way without a job: it bakes, or a tick is about to wake its run.
+func isParked(r *core.Rollout) bool {
+	return r.Lease.Holder.ID == "" && (r.State == core.StateBaking || r.State == core.StateDeploying)
 }
 
 // endHalted ends a halted rollout because an emergency must out.

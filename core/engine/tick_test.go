@@ -229,6 +229,39 @@ func TestTickLeavesOthersAlone(t *testing.T) {
 	})
 }
 
+// TestNewerMeetsAParkedBake: a newer version waits behind a rollout that no job works on as behind any other, until ticks
+// and attempts have taken it to its end, or to the next border of waves where the plan says so.
+func TestNewerMeetsAParkedBake(t *testing.T) {
+	for on, want := range map[core.OnNewer]struct {
+		ticks int
+		old   core.State
+	}{core.NewerQueues: {2, core.StateSucceeded}, core.NewerSupersedes: {1, core.StateAborted}} {
+		t.Run(string(on), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newParked()
+				p.plan.OnNewer = on
+				if _, err := p.run(t.Context(), "v2"); err != nil {
+					t.Fatal(err)
+				}
+				newer := p.comes(t.Context(), time.Minute, "v3", "next", nil)
+				elapse(2 * time.Hour)
+				state := p.tick(t)
+				for n := 1; n < want.ticks; n++ {
+					p.attempt(t)
+					elapse(2 * time.Hour)
+					state = p.tick(t)
+				}
+				if state != want.old {
+					t.Errorf("version v2 ends as %s; want %s", state, want.old)
+				}
+				if got := <-newer; got.err != nil || got.r.Start.Version != "v3" || got.r.State != core.StateBaking {
+					t.Errorf("%+v, %v; want v3 to be on its way", got.r, got.err)
+				}
+			})
+		})
+	}
+}
+
 // metered counts what the uses of a ledger cost on GitHub: a look is one request, an append three, see
 // ledger.TestGitHubThrift.
 type metered struct {
