@@ -24,13 +24,11 @@ import (
 
 // A Forge is the GitHub Actions job that this process runs in. It is safe for concurrent use.
 type Forge struct {
-	env   environment
-	out   *log
-	job   core.Job
-	err   error
-	clock core.Clock
-	api   func() (*github.Client, error) // for the job's repository, opened when it is needed
-	shows map[shown]bool                 // what open changes showed when they were listed
+	env environment
+	out *log
+	job core.Job
+	err error
+	api func() (*github.Client, error) // for the job's repository, opened when it is needed
 }
 
 var _ core.Forge = (*Forge)(nil)
@@ -44,7 +42,7 @@ func New(environ []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, 
 		return nil, false
 	}
 	job, err := env.job()
-	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err, clock: clock, shows: make(map[shown]bool)}
+	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err}
 	f.api = sync.OnceValues(func() (*github.Client, error) {
 		return github.New("", github.Env{Lookup: env.secretly, Clock: clock, Waits: f.waits})
 	})

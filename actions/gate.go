@@ -21,15 +21,11 @@ var (
 	_ core.Gatekeeper   = (*Forge)(nil)
 )
 
-// SetStatus shows a status on a commit, with a link to this run. One that says the same is there already is not set again
-// by a gate, see [Forge.Changes]: GitHub takes a thousand of one name for a commit, and then no more.
+// SetStatus shows a status on a commit, with a link to this run.
 func (f *Forge) SetStatus(ctx context.Context, commit string, s core.Status) error {
 	api, err := f.api()
 	if err != nil {
 		return err
-	}
-	if f.shows[shown{commit, s}] {
-		return nil
 	}
 	status := &gh.RepoStatus{State: gh.String(string(s.State)), Context: gh.String(s.Name), Description: gh.String(s.Description),
 		TargetURL: gh.String(f.job.Actor.URL)}
@@ -37,12 +33,6 @@ func (f *Forge) SetStatus(ctx context.Context, commit string, s core.Status) err
 		return github.Refused("set the status of commit "+commit, "statuses: write", err)
 	}
 	return nil
-}
-
-// shown is a status that a commit has.
-type shown struct {
-	commit string
-	core.Status
 }
 
 // event is what of the event that started the job says which change it is about.
@@ -93,7 +83,7 @@ func (f *Forge) Changes(ctx context.Context, all bool) ([]core.Change, error) {
 	}
 }
 
-// openChanges also reads what the changes show now, so that nothing is set that is there already.
+// openChanges also reads what the changes show now.
 func (f *Forge) openChanges(ctx context.Context) ([]core.Change, error) {
 	api, err := f.api()
 	if err != nil {
@@ -116,13 +106,14 @@ func (f *Forge) openChanges(ctx context.Context) ([]core.Change, error) {
 	for _, ref := range refs {
 		changes = append(changes, inQueue(ref.GetRef(), ref.GetObject().GetSHA(), pulls))
 	}
-	for _, c := range changes {
+	for i := range changes {
+		c := &changes[i]
 		have, _, err := api.Repositories.GetCombinedStatus(ctx, api.Owner, api.Name, c.Commit, &gh.ListOptions{PerPage: 100})
 		if err != nil {
 			return nil, github.Refused("show the statuses of commit "+c.Commit, "statuses: read", err)
 		}
 		for _, s := range have.Statuses {
-			f.shows[shown{c.Commit, core.Status{Name: s.GetContext(), State: core.StatusState(s.GetState()), Description: s.GetDescription()}}] = true
+			c.Shows = append(c.Shows, core.Status{Name: s.GetContext(), State: core.StatusState(s.GetState()), Description: s.GetDescription()})
 		}
 	}
 	return changes, nil

@@ -85,7 +85,7 @@ func sameChange(a, b core.Change) bool {
 	return a.Name == b.Name && a.Commit == b.Commit && slices.Equal(a.Labels, b.Labels)
 }
 
-// TestOpenChanges: all that are to enter the branch, the merge queue too; what they show already is not set again.
+// TestOpenChanges: all that are to enter the branch, the merge queue too, with what they show.
 func TestOpenChanges(t *testing.T) {
 	forge := githubtest.New(t)
 	one, two, other, group := commit(forge, "1"), commit(forge, "2"), commit(forge, "3"), commit(forge, "4")
@@ -103,16 +103,11 @@ func TestOpenChanges(t *testing.T) {
 	if err != nil || !slices.EqualFunc(got, want, sameChange) {
 		t.Fatalf("%+v, %v; want %+v", got, err, want)
 	}
-	for _, c := range got {
-		if err := f.SetStatus(t.Context(), c.Commit, s); err != nil {
-			t.Fatal(err)
+	for i, shows := range [][]core.Status{{s}, {{Name: s.Name, State: core.StatusSuccess, Description: "halted"}}, nil} {
+		if !slices.Equal(got[i].Shows, shows) {
+			t.Errorf("%s shows %+v; want %+v", got[i].Name, got[i].Shows, shows)
 		}
 	}
-	forge.Look(func(all *githubtest.State) {
-		if n := len(all.Statuses); n != 4 {
-			t.Errorf("%d statuses; want the two that were there, and one each on what showed something else", n)
-		}
-	})
 	if _, err := onGitHub(t, forge, "GITHUB_REF_NAME=v1", "GITHUB_REF_TYPE=tag").Changes(t.Context(), true); err == nil {
 		t.Error("a tag is taken for a branch")
 	}

@@ -97,6 +97,8 @@ func TestWorkflowRequires(t *testing.T) {
 		t.Error("something was deployed before the status was green")
 	}
 
+	s.marked(v1, "breakwater/shop/production", "failure", "Not started: The plan requires statuses that are not green")
+
 	s.forge.Look(func(all *githubtest.State) {
 		all.Checks = append(all.Checks, githubtest.Check{ID: 1, SHA: v1, Name: "unit", Status: "completed", Conclusion: "success"})
 	})

@@ -40,6 +40,7 @@ type Change struct {
 	Name   string   // for people, such as #12
 	Commit string   // on which its status is shown
 	Labels []string // what people have put on it
+	Shows  []Status // what its commit shows already, as far as that was asked
 }
 
 // StatusState is what a status says.

@@ -33,6 +33,11 @@ type Metered interface {
 	Pace() Pace
 }
 
+// Counted is a Ledger or a Forge that counts how often an API was asked.
+type Counted interface {
+	Requests() int
+}
+
 // ErrConflict says that somebody else wrote to the line since it was read.
 var ErrConflict = errors.New("somebody else wrote to the ledger")
 

@@ -170,8 +170,6 @@ type ship struct {
 	wait    core.Wait   // how to wait for bakes, whatever the plan says; empty: as it says
 	ticks   bool        // this process only looks now and then: people are told of what it wrote, and of nothing else
 	closers []io.Closer // what stays open until the command ends
-
-	counters []func() int // of requests to a forge's API
 }
 
 func newShip(env Env) *ship {

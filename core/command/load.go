@@ -276,10 +276,7 @@ func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves 
 
 // openLedger opens the ledger that was asked for, or the one that the forge has.
 func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, error) {
-	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{
-		Dir: dir, Environ: s.Environ, Clock: s.Clock, Waits: s.waits,
-		Counts: func(requests func() int) { s.counters = append(s.counters, requests) },
-	})
+	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock, Waits: s.waits})
 	if err != nil {
 		return nil, usage{err}
 	}
@@ -294,15 +291,13 @@ func (s *ship) waits(why string, until time.Time) {
 	s.tell(core.Annotation{Title: "Ledger", Message: fmt.Sprintf("%s; waiting until %s UTC.", why, until.UTC().Format("15:04:05"))})
 }
 
-// requests counts what a forge's API was asked, by the ledger and by the forge itself.
-func (s *ship) requests() (n int) {
-	for _, count := range s.counters {
-		n += count()
+// newest reads where the newest rollout of a line stands; its state is empty if there is none.
+func newest(ctx context.Context, book core.Ledger, line core.Line) (*core.Rollout, error) {
+	events, err := book.Read(ctx, line)
+	if err != nil {
+		return nil, err
 	}
-	if metered, ok := s.Forge.(interface{ Requests() int }); ok {
-		n += metered.Requests()
-	}
-	return n
+	return core.Replay(line, events)
 }
 
 // version is the version to roll out: as asked for, else the commit.

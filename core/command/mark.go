@@ -33,6 +33,7 @@ type marker struct {
 	wake chan struct{}
 	done sync.WaitGroup
 	warn sync.Once
+	end  sync.Once
 }
 
 // A mark is what is to be said of a commit.
@@ -107,9 +108,9 @@ func (m *marker) refuse(l core.Line, why error) {
 	}
 }
 
-// close waits until the newest mark is set.
+// close waits until the newest mark is set. It may be called again.
 func (m *marker) close() {
-	close(m.wake)
+	m.end.Do(func() { close(m.wake) })
 	m.done.Wait()
 }
 

@@ -134,21 +134,34 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	}
 	r, err := work(e, show)
 	show.Done()
-	if n := s.requests(); n > 0 {
-		show.Say("Requests to the API: %d.", n)
-	}
 	var already engine.Already
 	if errors.As(err, &already) {
 		show.Say("%s", already.Error())
 		r, err = already.Rollout, nil
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		shown.refuse(l.Line(), err)
 		return err
-	}
-	if r == nil {
+	case r == nil:
 		return nil
 	}
+	if err := s.conclude(ctx, l, f, r, show, shown); err != nil {
+		return err
+	}
+	shown.close()
+	if n := requests(book, s.forge); n > 0 {
+		show.Say("Requests to the API: %d.", n)
+	}
+	if !done(r) {
+		s.explain(l.file, r)
+		return ended{r.State}
+	}
+	return nil
+}
+
+// conclude leaves behind what became of a rollout: on the commit, in outputs and the summary, on paper.
+func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, r *core.Rollout, show *console, shown *marker) error {
 	next, news := due(l.Plan, r), !s.ticks || shown.wrote
 	if news {
 		shown.show(r)
@@ -160,22 +173,29 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		s.comment(ctx, r, shown.commitOf(r))
 	}
 	if f.JSON {
-		if err := s.print(report.NewStatus(r, next)); err != nil {
-			return err
-		}
-	} else if err := show.outcome(r); err != nil {
-		return err
+		return s.print(report.NewStatus(r, next))
 	}
-	if !done(r) {
-		message := r.Reason
-		if failures := engine.Failures(r); failures != nil {
-			message += "\n" + failures.Error()
-		}
-		message += "\n" + report.Advice(r)
-		s.log.Annotate(core.Annotation{Error: true, Title: fmt.Sprintf("%s %s", r.Line, r.State), Message: message, File: l.file})
-		return ended{r.State}
+	return show.outcome(r)
+}
+
+// explain says, where the job's mistakes are shown, why a rollout is not done and what a re-run does.
+func (s *ship) explain(file string, r *core.Rollout) {
+	message := r.Reason
+	if failures := engine.Failures(r); failures != nil {
+		message += "\n" + failures.Error()
 	}
-	return nil
+	message += "\n" + report.Advice(r)
+	s.log.Annotate(core.Annotation{Error: true, Title: fmt.Sprintf("%s %s", r.Line, r.State), Message: message, File: file})
+}
+
+// requests counts how often an API was asked, by all of those who count.
+func requests(all ...any) (n int) {
+	for _, each := range all {
+		if c, ok := each.(core.Counted); ok {
+			n += c.Requests()
+		}
+	}
+	return n
 }
 
 // paceOf is how often a ledger is used: sparingly, where every use counts.

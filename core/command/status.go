@@ -24,11 +24,7 @@ func (c *statusCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	events, err := book.Read(ctx, l.Line())
-	if err != nil {
-		return err
-	}
-	r, err := core.Replay(l.Line(), events)
+	r, err := newest(ctx, book, l.Line())
 	if err != nil {
 		return err
 	}

@@ -43,9 +43,6 @@ func openGitHub(_ context.Context, place string, env Env) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if env.Counts != nil {
-		env.Counts(api.Requests)
-	}
 	return &githubLedger{api: api, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]githubHead)}, nil
 }
 
@@ -54,6 +51,9 @@ func openGitHub(_ context.Context, place string, env Env) (store, error) {
 func (l *githubLedger) Pace() core.Pace {
 	return core.Pace{Lease: 2 * time.Hour, Glance: 15 * time.Minute, Watch: time.Minute, Gather: 10 * time.Second}
 }
+
+// Requests implements [core.Counted].
+func (l *githubLedger) Requests() int { return l.api.Requests() }
 
 // Read implements [core.Ledger].
 func (l *githubLedger) Read(ctx context.Context, line core.Line) ([]core.Event, error) {

@@ -65,6 +65,14 @@ func (g *guard) Pace() core.Pace {
 	return core.Pace{}
 }
 
+// Requests implements [core.Counted] for a ledger that is one.
+func (g *guard) Requests() int {
+	if c, ok := g.store.(core.Counted); ok {
+		return c.Requests()
+	}
+	return 0
+}
+
 // Close removes what the ledger keeps on this machine while it works.
 func (g *guard) Close() error {
 	if c, ok := g.store.(io.Closer); ok {

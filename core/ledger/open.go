@@ -15,10 +15,8 @@ type Env struct {
 	Environ []string // environment of the commands that a ledger runs, as os.Environ gives it
 	Clock   core.Clock
 
-	// Waits is told that a ledger asked for patience, and until when; Counts is given a counter of the requests that a
-	// ledger was asked. Both may be nil.
-	Waits  func(why string, until time.Time)
-	Counts func(requests func() int)
+	// Waits is told that a ledger asked for patience, and until when. It may be nil.
+	Waits func(why string, until time.Time)
 }
 
 // store is what every kind of ledger can do.

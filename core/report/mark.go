@@ -57,17 +57,17 @@ func MarkRefusal(l core.Line, why string) core.Status {
 
 // reached is the share of all weight that runs the new version, or may.
 func reached(r *core.Rollout) float64 {
-	new, all := 0.0, 0.0
+	ours, all := 0.0, 0.0
 	for i := range r.Waves {
 		for j := range r.Waves[i].Targets {
 			t := &r.Waves[i].Targets[j]
 			weight := cmp.Or(t.Weight, 1)
 			if all += weight; t.Attempts > 0 && t.State != core.TargetRolledBack {
-				new += weight
+				ours += weight
 			}
 		}
 	}
-	return new / all
+	return ours / all
 }
 
 // Advice says what to do next about a rollout that rests.

@@ -54,16 +54,8 @@ func (s *Server) refObject(ref, sha string) map[string]any {
 		"object": map[string]any{"type": "commit", "sha": sha, "url": s.URL + "/git/commits/" + sha}}
 }
 
-// routesGit are the operations on objects and refs.
-func (s *Server) routesGit() {
-	s.handle("GET", "/git/ref/{ref}", func(r *http.Request, _ map[string]any) (int, any) {
-		ref := "refs/" + r.PathValue("ref")
-		sha, err := s.git(nil, nil, "rev-parse", "--verify", "--quiet", ref)
-		if err != nil {
-			return http.StatusNotFound, failure("Not Found")
-		}
-		return http.StatusOK, s.refObject(ref, strings.TrimSpace(sha))
-	})
+// routesRefs are the operations on refs.
+func (s *Server) routesRefs() {
 	s.handle("GET", "/git/matching-refs/{ref}", func(r *http.Request, _ map[string]any) (int, any) {
 		out, err := s.git(nil, nil, "for-each-ref", "--format=%(objectname) %(refname)")
 		if err != nil {
@@ -104,16 +96,10 @@ func (s *Server) routesGit() {
 		}
 		return http.StatusOK, s.refObject(ref, sha)
 	})
-	s.handle("DELETE", "/git/refs/{ref}", func(r *http.Request, _ map[string]any) (int, any) {
-		ref := "refs/" + r.PathValue("ref")
-		if _, err := s.git(nil, nil, "rev-parse", "--verify", "--quiet", ref); err != nil {
-			return http.StatusUnprocessableEntity, failure("Reference does not exist")
-		}
-		if _, err := s.git(nil, nil, "update-ref", "-d", ref); err != nil {
-			return http.StatusConflict, failure(err.Error())
-		}
-		return http.StatusNoContent, nil
-	})
+}
+
+// routesObjects are the operations on commits, trees and blobs.
+func (s *Server) routesObjects() {
 	s.handle("GET", "/git/commits/{commit_sha}", func(r *http.Request, _ map[string]any) (int, any) {
 		return s.commit(r.PathValue("commit_sha"), http.StatusOK)
 	})

@@ -6,10 +6,9 @@ import { readFileSync } from "node:fs";
 
 const repo = "/repos/{owner}/{repo}";
 const used = {
-  "/git/ref/{ref}": ["get"],
   "/git/matching-refs/{ref}": ["get"],
   "/git/refs": ["post"],
-  "/git/refs/{ref}": ["patch", "delete"],
+  "/git/refs/{ref}": ["patch"],
   "/git/commits": ["post"],
   "/git/commits/{commit_sha}": ["get"],
   "/git/trees": ["post"],
@@ -19,19 +18,11 @@ const used = {
   "/commits/{ref}/check-runs": ["get"],
   "/commits/{commit_sha}/pulls": ["get"],
   "/statuses/{sha}": ["post"],
-  "/check-runs": ["post"],
-  "/check-runs/{check_run_id}": ["patch"],
   "/pulls": ["get"],
   "/issues/{issue_number}/comments": ["get", "post"],
   "/issues/comments/{comment_id}": ["patch"],
   "/actions/runs/{run_id}": ["get"],
   "/actions/runs/{run_id}/rerun": ["post"],
-  "/actions/runs/{run_id}/cancel": ["post"],
-  "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": ["get"],
-  "/actions/workflows/{workflow_id}/dispatches": ["post"],
-  "/actions/workflows/{workflow_id}/runs": ["get"],
-  "/deployments": ["get", "post"],
-  "/deployments/{deployment_id}/statuses": ["get", "post"],
 };
 const prose = new Set(["description", "summary", "example", "examples", "externalDocs", "tags", "x-github", "x-octokit"]);
 
@@ -44,7 +35,7 @@ function bare(value, names = false) {
     if (!names && prose.has(key)) continue;
     kept[key] = bare(v, !names && (key === "properties" || key === "headers"));
   }
-  if (!names && value.description !== undefined && (value.content || value.headers || typeof value.description === "string" && isResponse(value))) kept.description = "";
+  if (!names && typeof value.description === "string" && isResponse(value)) kept.description = ""; // it must have one
   return kept;
 }
 const isResponse = (v) => Object.keys(v).every((k) => ["description", "content", "headers", "links"].includes(k));

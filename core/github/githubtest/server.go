@@ -1,5 +1,5 @@
-// Package githubtest is a small GitHub: one repository with its git objects, statuses, check runs, pull requests, comments,
-// workflow runs and deployments. Objects and refs are those of a real bare repository, so what comes in by the API
+// Package githubtest is a small GitHub: one repository with its git objects, statuses, check runs, pull requests, comments
+// and workflow runs. Objects and refs are those of a real bare repository, so what comes in by the API
 // can be read by git, and the other way round.
 //
 // Every request and every answer is checked against GitHub's own description of its API: a fake that answers what GitHub
@@ -64,12 +64,11 @@ type Server struct {
 
 // State is what the repository holds beside its objects.
 type State struct {
-	Statuses    []Status
-	Checks      []Check
-	Pulls       []Pull
-	Comments    []Comment
-	Runs        []Run
-	Deployments []Deployment
+	Statuses []Status
+	Checks   []Check
+	Pulls    []Pull
+	Comments []Comment
+	Runs     []Run
 }
 
 // A Status is one of a commit.
@@ -77,12 +76,10 @@ type Status struct{ SHA, Context, State, Description, URL string }
 
 // A Check is a check run.
 type Check struct {
-	ID                   int64
-	SHA, Name            string
-	Status, Conclusion   string
-	Title, Summary, Text string
-	Annotations          []map[string]any
-	Details              string
+	ID                 int64
+	SHA, Name          string
+	Status, Conclusion string
+	Title              string
 }
 
 // A Pull is an open pull request.
@@ -110,22 +107,7 @@ type Run struct {
 	Title              string
 	Status, Conclusion string // queued, in_progress, completed; success, failure, ...
 	Created            time.Time
-	Jobs               []Job
 }
-
-// A Job is one of a workflow run's newest attempt.
-type Job struct{ Name, Status, Conclusion string }
-
-// A Deployment is one, with its statuses.
-type Deployment struct {
-	ID                          int64
-	SHA, Ref, Task, Environment string
-	Payload                     string
-	Statuses                    []DeploymentStatus
-}
-
-// A DeploymentStatus is one of a deployment.
-type DeploymentStatus struct{ State, Description, EnvironmentURL, LogURL string }
 
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {

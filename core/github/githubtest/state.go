@@ -10,11 +10,11 @@ import (
 
 // routes are all operations.
 func (s *Server) routes() {
-	s.routesGit()
+	s.routesRefs()
+	s.routesObjects()
 	s.routesStatuses()
 	s.routesPulls()
 	s.routesActions()
-	s.routesDeployments()
 }
 
 // number is a number in the path of a request.
@@ -88,65 +88,12 @@ func (s *Server) routesStatuses() {
 		of := only(s.state.Checks, func(c Check) bool { return c.SHA == r.PathValue("ref") })
 		return http.StatusOK, map[string]any{"total_count": len(of), "check_runs": list(r, of, s.check)}
 	})
-	s.handle("POST", "/check-runs", func(_ *http.Request, body map[string]any) (int, any) {
-		if !s.has(text(body, "head_sha")) {
-			return http.StatusUnprocessableEntity, failure("No commit found for SHA: " + text(body, "head_sha"))
-		}
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		c := Check{ID: s.id(), SHA: text(body, "head_sha"), Name: text(body, "name")}
-		if why := c.update(body); why != "" {
-			return http.StatusUnprocessableEntity, why
-		}
-		s.state.Checks = append(s.state.Checks, c)
-		return http.StatusCreated, s.check(c)
-	})
-	s.handle("PATCH", "/check-runs/{check_run_id}", func(r *http.Request, body map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		c := find(s.state.Checks, func(c *Check) bool { return c.ID == number(r, "check_run_id") })
-		if c == nil {
-			return http.StatusNotFound, failure("Not Found")
-		}
-		if why := c.update(body); why != "" {
-			return http.StatusUnprocessableEntity, why
-		}
-		return http.StatusOK, s.check(*c)
-	})
 }
 
 // has reports whether there is such a commit.
 func (s *Server) has(sha string) bool {
 	_, err := s.git(nil, nil, "cat-file", "-e", sha+"^{commit}")
 	return err == nil
-}
-
-// update takes what a request says of a check run, within the limits that GitHub names.
-func (c *Check) update(body map[string]any) failure {
-	if status := text(body, "status"); status != "" {
-		c.Status = status
-	}
-	c.Conclusion = text(body, "conclusion")
-	c.Details = text(body, "details_url")
-	if c.Status == "completed" && c.Conclusion == "" {
-		return "Validation Failed: a completed check run has a conclusion"
-	}
-	out, ok := body["output"].(map[string]any)
-	if !ok {
-		return ""
-	}
-	c.Title, c.Summary, c.Text = text(out, "title"), text(out, "summary"), text(out, "text")
-	if len(c.Summary) > 65535 || len(c.Text) > 65535 {
-		return "Validation Failed: output is longer than 65535 characters"
-	}
-	annotations, _ := out["annotations"].([]any)
-	if len(annotations) > 50 {
-		return "Validation Failed: no more than 50 annotations"
-	}
-	for _, a := range annotations {
-		c.Annotations = append(c.Annotations, a.(map[string]any))
-	}
-	return ""
 }
 
 func (s *Server) check(c Check) map[string]any {
@@ -156,7 +103,7 @@ func (s *Server) check(c Check) map[string]any {
 	}
 	return map[string]any{"id": c.ID, "head_sha": c.SHA, "name": c.Name, "status": c.Status, "conclusion": conclusion,
 		"html_url": fmt.Sprintf("https://github.com/%s/runs/%d", Repository, c.ID),
-		"output":   map[string]any{"title": c.Title, "summary": c.Summary, "text": c.Text, "annotations_count": len(c.Annotations)}}
+		"output":   map[string]any{"title": c.Title}}
 }
 
 // routesPulls are pull requests and their comments.
@@ -229,56 +176,10 @@ func (s *Server) routesActions() {
 		return http.StatusNotFound, failure("Not Found")
 	})
 	s.handle("POST", "/actions/runs/{run_id}/rerun", func(r *http.Request, _ map[string]any) (int, any) {
-		id := number(r, "run_id")
-		if status, why := s.rerun(id); why != "" {
+		if status, why := s.rerun(number(r, "run_id")); why != "" {
 			return status, why
 		}
 		return http.StatusCreated, map[string]any{}
-	})
-	s.handle("POST", "/actions/runs/{run_id}/cancel", func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		run := s.run(number(r, "run_id"))
-		switch {
-		case run == nil:
-			return http.StatusNotFound, failure("Not Found")
-		case run.Status == "completed":
-			return http.StatusConflict, failure("Cannot cancel a workflow run that is completed.")
-		}
-		run.Status, run.Conclusion = "completed", "cancelled"
-		return http.StatusAccepted, map[string]any{}
-	})
-	s.handle("GET", "/actions/runs/{run_id}/attempts/{attempt_number}/jobs", func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		run := s.run(number(r, "run_id"))
-		if run == nil || run.Attempt != int(number(r, "attempt_number")) {
-			return http.StatusNotFound, failure("Not Found")
-		}
-		return http.StatusOK, map[string]any{"total_count": len(run.Jobs), "jobs": list(r, run.Jobs, func(j Job) map[string]any {
-			var conclusion any
-			if j.Conclusion != "" {
-				conclusion = j.Conclusion
-			}
-			return map[string]any{"name": j.Name, "status": j.Status, "conclusion": conclusion, "html_url": fmt.Sprintf("https://github.com/%s/job", Repository)}
-		})}
-	})
-	s.handle("POST", "/actions/workflows/{workflow_id}/dispatches", func(r *http.Request, body map[string]any) (int, any) {
-		s.mu.Lock()
-		run := Run{ID: s.id(), Workflow: r.PathValue("workflow_id"), Attempt: 1, Event: "workflow_dispatch", Branch: text(body, "ref"),
-			Status: "queued", Created: time.Now()}
-		s.state.Runs = append(s.state.Runs, run)
-		s.mu.Unlock()
-		if details, _ := body["return_run_details"].(bool); !details {
-			return http.StatusNoContent, nil
-		}
-		return http.StatusOK, map[string]any{"workflow_run_id": run.ID, "html_url": runURL(run.ID)}
-	})
-	s.handle("GET", "/actions/workflows/{workflow_id}/runs", func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		of := only(s.state.Runs, func(run Run) bool { return run.Workflow == r.PathValue("workflow_id") })
-		return http.StatusOK, map[string]any{"total_count": len(of), "workflow_runs": list(r, of, workflowRun)}
 	})
 }
 
@@ -302,7 +203,7 @@ func (s *Server) rerun(id int64) (int, failure) {
 		return http.StatusForbidden, "Unable to retry this workflow run because it was created over a month ago"
 	}
 	run.Attempt++
-	run.Status, run.Conclusion, run.Jobs = "queued", "", nil
+	run.Status, run.Conclusion = "queued", ""
 	return 0, ""
 }
 
@@ -318,57 +219,4 @@ func workflowRun(run Run) map[string]any {
 	return map[string]any{"id": run.ID, "run_attempt": run.Attempt, "event": run.Event, "head_sha": run.SHA, "head_branch": run.Branch,
 		"display_title": run.Title, "status": run.Status, "conclusion": conclusion, "path": ".github/workflows/" + run.Workflow,
 		"html_url": runURL(run.ID), "created_at": stamp(run.Created)}
-}
-
-// routesDeployments are deployments.
-func (s *Server) routesDeployments() {
-	s.handle("GET", "/deployments", func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		of := only(s.state.Deployments, func(d Deployment) bool {
-			return (r.FormValue("environment") == "" || d.Environment == r.FormValue("environment")) && (r.FormValue("task") == "" || d.Task == r.FormValue("task"))
-		})
-		slices.Reverse(of) // newest first
-		return http.StatusOK, list(r, of, deployment)
-	})
-	s.handle("POST", "/deployments", func(_ *http.Request, body map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		d := Deployment{ID: s.id(), Ref: text(body, "ref"), SHA: text(body, "ref"), Task: text(body, "task"), Environment: text(body, "environment"), Payload: text(body, "payload")}
-		s.state.Deployments = append(s.state.Deployments, d)
-		return http.StatusCreated, deployment(d)
-	})
-	s.handle("GET", "/deployments/{deployment_id}/statuses", func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		d := find(s.state.Deployments, func(d *Deployment) bool { return d.ID == number(r, "deployment_id") })
-		if d == nil {
-			return http.StatusNotFound, failure("Not Found")
-		}
-		newest := slices.Clone(d.Statuses)
-		slices.Reverse(newest)
-		return http.StatusOK, list(r, newest, deploymentStatus)
-	})
-	s.handle("POST", "/deployments/{deployment_id}/statuses", func(r *http.Request, body map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		d := find(s.state.Deployments, func(d *Deployment) bool { return d.ID == number(r, "deployment_id") })
-		if d == nil {
-			return http.StatusNotFound, failure("Not Found")
-		}
-		st := DeploymentStatus{State: text(body, "state"), Description: text(body, "description"), EnvironmentURL: text(body, "environment_url"), LogURL: text(body, "log_url")}
-		if len([]rune(st.Description)) > 140 {
-			return http.StatusUnprocessableEntity, failure("Validation Failed: description is too long (maximum is 140 characters)")
-		}
-		d.Statuses = append(d.Statuses, st)
-		return http.StatusCreated, deploymentStatus(st)
-	})
-}
-
-func deployment(d Deployment) map[string]any {
-	return map[string]any{"id": d.ID, "sha": d.SHA, "ref": d.Ref, "task": d.Task, "environment": d.Environment, "payload": d.Payload}
-}
-
-func deploymentStatus(st DeploymentStatus) map[string]any {
-	return map[string]any{"state": st.State, "description": st.Description, "environment_url": st.EnvironmentURL, "log_url": st.LogURL}
 }
