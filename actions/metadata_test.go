@@ -25,14 +25,19 @@ type metadata struct {
 // rollout are the outputs of an action that works on one.
 var rollout = []string{"next-at", "reason", "rollout", "state", "targets", "wave"}
 
+// with are the outputs of an action that works on a rollout and has more to say.
+func with(more ...string) []string { return slices.Sorted(slices.Values(slices.Concat(rollout, more))) }
+
 // files are the actions with their outputs.
 var files = map[string][]string{
 	"../action.yml":       rollout,
+	"bake/action.yml":     with("next"),
 	"check/action.yml":    {"reason"},
 	"gate/action.yml":     {"next-at", "reason"},
-	"plan/action.yml":     {"reason"},
+	"plan/action.yml":     {"matrix", "reason", "waves"},
 	"promote/action.yml":  rollout,
-	"rollback/action.yml": rollout,
+	"rollback/action.yml": with("attempt", "jobs", "matrix", "parallel"),
+	"start/action.yml":    with("attempt", "jobs", "matrix", "parallel"),
 	"tick/action.yml":     rollout,
 }
 

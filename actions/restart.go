@@ -3,8 +3,6 @@ package actions
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/github"
@@ -19,10 +17,9 @@ func (f *Forge) Restart(ctx context.Context, run string) error {
 	if err != nil {
 		return err
 	}
-	number, ok := strings.CutPrefix(run, api.Repository()+"/actions/runs/")
-	id, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil {
-		return fmt.Errorf("run %q is none of %s: tick in the repository that the rollout runs in", run, api.Repository())
+	id, err := runID(api, run)
+	if err != nil {
+		return err
 	}
 	was, _, err := api.Actions.GetWorkflowRunByID(ctx, api.Owner, api.Name, id)
 	switch {

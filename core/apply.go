@@ -132,7 +132,7 @@ func (r *Rollout) deploying(e Event) {
 	}
 	for _, name := range e.Targets {
 		t := r.Target(name)
-		t.State, t.Version, t.Error, t.Tail = TargetDeploying, "", "", ""
+		t.State, t.Version, t.By, t.Error, t.Tail = TargetDeploying, "", e.Actor, "", ""
 		t.Attempts++
 	}
 }
@@ -197,7 +197,7 @@ func (r *Rollout) promoted(e Event) {
 
 func (r *Rollout) halt(e Event) {
 	w := &r.Waves[r.Wave]
-	r.halted = haltedBake{from: r.State}
+	r.halted = haltedBake{by: e.Actor, from: r.State}
 	if r.State == StateBaking {
 		r.halted.served = e.At.Sub(w.Since)
 		if len(e.Verdicts) > 0 { // none: nobody had looked since the job took it over
@@ -273,7 +273,7 @@ func (r *Rollout) rollBack(e Event) {
 func (r *Rollout) reverting(e Event) {
 	for _, name := range e.Targets {
 		t := r.Target(name)
-		t.State, t.Version = TargetRollingBack, ""
+		t.State, t.Version, t.By = TargetRollingBack, "", e.Actor
 	}
 }
 

@@ -2,6 +2,8 @@ package core
 
 import (
 	"cmp"
+	"slices"
+	"strconv"
 	"time"
 )
 
@@ -87,6 +89,17 @@ type StartWave struct {
 	Name    string        `json:"name"`
 	Rule    int           `json:"rule"` // index into [Plan.Waves]
 	Targets []StartTarget `json:"targets"`
+}
+
+// FindWave finds a wave by its name, or by its number from 1; -1 if there is none.
+func FindWave(waves []StartWave, wave string) int {
+	if i := slices.IndexFunc(waves, func(w StartWave) bool { return w.Name == wave }); i >= 0 {
+		return i
+	}
+	if n, err := strconv.Atoi(wave); err == nil && n >= 1 && n <= len(waves) {
+		return n - 1
+	}
+	return -1
 }
 
 // Weight adds up the weights of targets. A target without one counts 1.

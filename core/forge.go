@@ -53,6 +53,15 @@ const (
 	StatusFailure StatusState = "failure"
 )
 
+// A RunJob is one job of a CI run.
+type RunJob struct {
+	Name    string
+	Outcome Outcome // empty: it is not over
+	Said    string  // what the forge says of how it ended, in one word
+	URL     string
+	Took    time.Duration
+}
+
 // Published is what a job leaves behind.
 type Published struct {
 	Outputs []Output

@@ -241,6 +241,12 @@ type Restarter interface {
 	Restart(ctx context.Context, run string) error
 }
 
+// A Foreman is a Forge that knows what became of the jobs of a CI run.
+type Foreman interface {
+	// Jobs returns the jobs of one attempt of a run, named as in [Actor.Run].
+	Jobs(ctx context.Context, run string, attempt int) ([]RunJob, error)
+}
+
 // A Patient is a Forge that can say whether it lets this job do its work.
 type Patient interface {
 	// Examine looks at the token, at what it permits, at the forge's clock (see [Skew]) and the like, and changes nothing

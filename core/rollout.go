@@ -66,6 +66,7 @@ type TargetRecord struct {
 	Version  string // what it runs as far as the ledger knows; empty if that is not known
 	Previous string // what goes back on it
 	Attempts int    // of the deploy; above zero, something was or may have been done to it
+	By       string // [Actor.ID] of who announced the newest act on it
 	Left     bool   // a rollout that gave way to this one had touched it: it goes back with the others
 	InScope  bool   // of a rollback that was decided
 	Error    string
@@ -83,8 +84,17 @@ type place struct{ wave, target int }
 
 // haltedBake is what a resumed rollout needs to know of a bake that was halted.
 type haltedBake struct {
+	by     string
 	from   State
 	served time.Duration
+}
+
+// HaltedBy is the [Actor.ID] of who halted it; empty if it is not halted.
+func (r *Rollout) HaltedBy() string {
+	if r.State != StateHalted {
+		return ""
+	}
+	return r.halted.by
 }
 
 // Clone returns a copy that later events of r do not change.

@@ -7,6 +7,7 @@ import (
 
 // A Way says how a human wants a rollout to go back.
 type Way struct {
+	Of     string // version whose rollback goes on, if no reason is given; empty: whichever it is
 	Reason string
 	To     string // the version that every target gets; empty: what was touched gets what was there before
 }

@@ -22,6 +22,16 @@ func (s *ship) actor(job core.Job) core.Actor {
 	return a
 }
 
+// actorOn is the actor of a plan. Where jobs of the CI run deploy, all of an attempt's are one actor: what one announces
+// the next learns.
+func (s *ship) actorOn(p *core.Plan) core.Actor {
+	a := s.actor(s.forge.Job())
+	if p.DeployedByJobs() && a.Run != "" {
+		a.ID = crewID(a.Run, a.Attempt)
+	}
+	return a
+}
+
 // dead reports whether a holder's process is known to be gone. Of a process on another machine, or in another
 // container, nothing is known.
 func dead(a core.Actor) bool {

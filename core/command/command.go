@@ -32,6 +32,8 @@ type verbs struct {
 	Quickstart quickstartCmd `cmd:"" help:"A rollout on this machine in half a minute: a small fleet of real processes, a good release, a bad one. Nothing to install."`
 	Run        runCmd        `cmd:"" help:"The whole rollout of a version, or the rest of it: resumes what is halted."`
 	Tick       tickCmd       `cmd:"" help:"Look once at a parked bake: end or extend it, and start its CI run again where there is something to do."`
+	Start      startCmd      `cmd:"" help:"Announce a wave that jobs of the CI run deploy, and give their matrix."`
+	Bake       bakeCmd       `cmd:"" help:"Learn what became of the jobs that start or rollback announced; bake and judge the wave."`
 	Plan       planCmd       `cmd:"" help:"Check the plan and print its waves, the share at risk and the earliest finish."`
 	Check      checkCmd      `cmd:"" help:"Ask every check once, now. Touches no target and no ledger."`
 	Simulate   simulateCmd   `cmd:"" help:"The plan on a virtual clock, with failures that you name: a timeline in milliseconds."`

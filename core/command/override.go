@@ -22,15 +22,38 @@ func (f reasonFlag) check() error {
 
 type rollbackCmd struct {
 	rolloutFlags
-	reasonFlag
-	To string `help:"Put this version on every target. It must have gone out well on this line before." placeholder:"VERSION"`
+	Reason  string `help:"Why. It is in the ledger and in every report. Needed unless a rollback is under way already, which goes on." placeholder:"TEXT"`
+	Version string `help:"What goes back, where no reason is given. Default: the commit."`
+	To      string `help:"Put this version on every target. It must have gone out well on this line before." placeholder:"VERSION"`
 }
 
-// Run puts a version back on what a rollout touched, whether or not it has ended.
+// Run puts a version back on what a rollout touched, whether or not it has ended. Where jobs of the CI run do that, it
+// gives their matrix.
 func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
-	return s.override(ctx, c.rolloutFlags, c.reasonFlag, ends(core.StateRolledBack), func(e *engine.Engine) (*core.Rollout, error) {
-		return e.RollBack(ctx, core.Way{Reason: c.Reason, To: c.To})
-	}, core.OverrideRollback)
+	l, err := s.load(c.Plan, s.lookup)
+	if err != nil {
+		return err
+	}
+	way := core.Way{Reason: c.Reason, To: c.To}
+	if c.Reason != "" {
+		err = s.mayOverride(ctx, c.policyFlag, l, core.OverrideRollback)
+	} else {
+		way.Of, err = s.version(ctx, c.Version, s.forge.Job())
+	}
+	if err != nil {
+		return err
+	}
+	t := task{done: ends(core.StateRolledBack), work: func(e *engine.Engine, _ *console) (*core.Rollout, error) { return e.RollBack(ctx, way) }}
+	if l.RevertedByJobs() {
+		if err := s.inRun("rollback"); err != nil {
+			return err
+		}
+		t.outputs = matrixOf(l.Rollback.Parallel)
+		t.done = func(r *core.Rollout) bool {
+			return c.Reason == "" || r.State == core.StateRollingBack || r.State == core.StateRolledBack
+		}
+	}
+	return s.rollOut(ctx, l, c.rolloutFlags, t)
 }
 
 type promoteCmd struct {
@@ -56,6 +79,9 @@ type abortCmd struct {
 
 // Run ends an unfinished rollout. What is out stays out, unless it is to be rolled back.
 func (c *abortCmd) Run(ctx context.Context, s *ship) error {
+	if l, err := s.load(c.Plan, s.lookup); err == nil && c.Rollback && l.RevertedByJobs() {
+		return usage{errors.New("jobs put the previous version back, and abort gives no matrix for them; use breakwater rollback --reason TEXT in their run")}
+	}
 	want, kinds := core.StateAborted, []core.OverrideKind{core.OverrideAbort}
 	if c.Rollback {
 		want, kinds = core.StateRolledBack, append(kinds, core.OverrideRollback)
@@ -79,5 +105,5 @@ func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, don
 			return err
 		}
 	}
-	return s.rollOut(ctx, l, f, done, func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e) })
+	return s.rollOut(ctx, l, f, task{done: done, work: func(e *engine.Engine, _ *console) (*core.Rollout, error) { return do(e) }})
 }

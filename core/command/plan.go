@@ -15,10 +15,11 @@ type planCmd struct {
 	planFlag
 	policyFlag
 	atFlag
-	Version string `help:"The version that is meant to go out, for the rules about versions."`
-	Format  string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
-	JSON    bool   `name:"json" help:"The same as --format json."`
-	Strict  bool   `help:"Exit with 2 if there is a finding of level error that is not waived."`
+	Version  string `help:"The version that is meant to go out, for the rules about versions."`
+	Format   string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
+	JSON     bool   `name:"json" help:"The same as --format json."`
+	MaxWaves int    `help:"How many waves the workflow has jobs for. A plan with more of them is wrong." placeholder:"N"`
+	Strict   bool   `help:"Exit with 2 if there is a finding of level error that is not waived."`
 }
 
 // Run checks the plan, prints its waves, and what falls short of good practice. Findings leave the exit code alone unless
@@ -42,6 +43,12 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	o := outlook(l.Plan, waves, rows)
 	o.Policy = obeyed
 	if err := c.print(s, o, findings); err != nil {
+		return err
+	}
+	if c.MaxWaves > 0 && len(waves) > c.MaxWaves {
+		return usage{fmt.Errorf("%s has %d waves, and the workflow has jobs for %d: make the waves larger, or give the workflow more jobs", l.file, len(waves), c.MaxWaves)}
+	}
+	if err := s.publishWaves(ctx, waves); err != nil {
 		return err
 	}
 	for _, row := range rows {

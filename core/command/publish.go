@@ -14,12 +14,12 @@ import (
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
-// publish leaves the outcome behind for later jobs and for people. It does so even if the job was cancelled.
-func (s *ship) publish(ctx context.Context, r *core.Rollout, next time.Time) error {
+// publish leaves the outcome behind for later jobs, with outputs that only one command has, and for people. It does so even if the job was cancelled.
+func (s *ship) publish(ctx context.Context, r *core.Rollout, next time.Time, more []core.Output) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := s.forge.Publish(ctx, core.Published{
-		Outputs: outputs(r, next),
+		Outputs: append(outputs(r, next), more...),
 		Summary: report.Summary(r, s.Clock.Now()),
 	})
 	if err != nil {
@@ -51,6 +51,24 @@ func (s *ship) publishFailure(ctx context.Context, why error) error {
 		left.Summary = report.Refusal(blocked.Reason, blocked.Until)
 	}
 	return s.forge.Publish(context.WithoutCancel(ctx), left)
+}
+
+// publishWaves leaves the waves behind for later jobs, with the matrix of each.
+func (s *ship) publishWaves(ctx context.Context, waves []core.StartWave) error {
+	names, matrices := make([]string, len(waves)), make([]map[string][]string, len(waves))
+	for i, w := range waves {
+		targets := make([]string, len(w.Targets))
+		for j, t := range w.Targets {
+			targets[j] = t.Name
+		}
+		names[i], matrices[i] = w.Name, map[string][]string{"target": targets}
+	}
+	list, err1 := json.Marshal(names)
+	matrix, err2 := json.Marshal(matrices)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	return s.forge.Publish(ctx, core.Published{Outputs: []core.Output{{Name: "waves", Value: string(list)}, {Name: "matrix", Value: string(matrix)}}})
 }
 
 // inShort is an error in one line: of the mistakes in a plan the first.

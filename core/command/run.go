@@ -27,7 +27,8 @@ type rolloutFlags struct {
 	Comment bool `help:"Also show the report on the change that the commit came from, as one comment that is kept up to date."`
 }
 
-type runCmd struct {
+// releaseFlags are the flags of every command that takes a version out.
+type releaseFlags struct {
 	rolloutFlags
 	Version      string `help:"What to roll out. Default: the commit."`
 	Previous     string `help:"The version to go back to. Default: the ledger's last good version, then what current prints." placeholder:"VERSION"`
@@ -35,33 +36,53 @@ type runCmd struct {
 	AcceptDrift  bool   `help:"Roll out over targets that do not run what the ledger says. Needs --reason."`
 	Emergency    bool   `help:"The plan's fast lane: shorter bakes, windows passed; never fewer checks. Needs --reason."`
 	Reason       string `help:"Why drift is accepted, or why it is an emergency. It is in the ledger and in every report." placeholder:"TEXT"`
-	Wait         string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake. Default: as the plan says." enum:",inline,park" default:"" placeholder:"HOW"`
+}
+
+// waitFlag is how a command waits that bakes.
+type waitFlag struct {
+	Wait string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake. Default: as the plan says." enum:",inline,park" default:"" placeholder:"HOW"`
+}
+
+type runCmd struct {
+	releaseFlags
+	waitFlag
 }
 
 // Run takes a version as far as it goes.
 func (c *runCmd) Run(ctx context.Context, s *ship) error {
-	if c.Previous != "" && c.FirstRelease {
-		return usage{errors.New("--previous and --first-release contradict each other: pass one of them")}
-	}
 	l, err := s.load(c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}
-	emergency, err := c.override(ctx, s, l, c.Emergency, core.OverrideEmergency)
-	if err != nil {
-		return err
-	}
-	drift, err := c.override(ctx, s, l, c.AcceptDrift, core.OverrideDrift)
-	if err != nil {
-		return err
-	}
-	version, err := s.version(ctx, c.Version, s.forge.Job())
+	ask, err := c.request(ctx, s, l)
 	if err != nil {
 		return err
 	}
 	s.wait = core.Wait(c.Wait)
-	return s.rollOut(ctx, l, c.rolloutFlags, outOrParked, func(e *engine.Engine, show *console) (*core.Rollout, error) {
-		return e.Run(ctx, engine.Request{
+	return s.rollOut(ctx, l, c.rolloutFlags, task{done: outOrParked, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
+		return e.Run(ctx, ask(show))
+	}})
+}
+
+// request is what the flags ask of an engine; what is found wanting in the plan is for the console to show.
+func (c *releaseFlags) request(ctx context.Context, s *ship, l *loaded) (func(*console) engine.Request, error) {
+	if c.Previous != "" && c.FirstRelease {
+		return nil, usage{errors.New("--previous and --first-release contradict each other: pass one of them")}
+	}
+	emergency, err := c.override(ctx, s, l, c.Emergency, core.OverrideEmergency)
+	if err != nil {
+		return nil, err
+	}
+	drift, err := c.override(ctx, s, l, c.AcceptDrift, core.OverrideDrift)
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.version(ctx, c.Version, s.forge.Job())
+	if err != nil {
+		return nil, err
+	}
+	return func(show *console) engine.Request {
+		return engine.Request{
 			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, AcceptDrift: drift, Emergency: emergency, PlanFile: l.file, PlanText: l.text,
 			Waves: func(ctx context.Context) ([]core.StartWave, error) {
 				waves, err := s.waves(ctx, l)
@@ -73,13 +94,13 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 				}
 				return waves, err
 			},
-		})
-	})
+		}
+	}, nil
 }
 
 // override is the reason of an override that was asked for, empty if none was. Without --emergency or --accept-drift
 // --reason means nothing: a variable that another command left behind must not break jobs.
-func (c *runCmd) override(ctx context.Context, s *ship, l *loaded, asked bool, kind core.OverrideKind) (string, error) {
+func (c *releaseFlags) override(ctx context.Context, s *ship, l *loaded, asked bool, kind core.OverrideKind) (string, error) {
 	if !asked {
 		return "", nil
 	}
@@ -89,10 +110,16 @@ func (c *runCmd) override(ctx context.Context, s *ship, l *loaded, asked bool, k
 	return c.Reason, s.mayOverride(ctx, c.policyFlag, l, kind)
 }
 
+// A task is what one command wants of an engine.
+type task struct {
+	work    func(*engine.Engine, *console) (*core.Rollout, error)
+	done    func(*core.Rollout) bool                                   // whether the command has done what it was asked
+	outputs func(*engine.Engine, *core.Rollout) ([]core.Output, error) // beyond those of every rollout; nil: none
+}
+
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
-// and as exit code. done tells whether the command has done what it was asked.
-func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func(*core.Rollout) bool, work func(*engine.Engine, *console) (*core.Rollout, error)) error {
-	job := s.forge.Job()
+// and as exit code.
+func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) error {
 	book, err := s.openLedger(ctx, f.Ledger, l.dir)
 	if err != nil {
 		return err
@@ -105,7 +132,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 		s.log.Mask(secret)
 	}
 	show := newConsole(s, l.Plan, f.JSON)
-	actor := s.actor(job)
+	actor := s.actorOn(l.Plan)
 	told, err := s.messengers(ctx, l.Plan, actor)
 	if err != nil {
 		return usage{err}
@@ -116,8 +143,8 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	pace := paceOf(book)
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown}, Dead: dead,
-		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
-		Admit:   admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
+		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) }, Jobs: s.crew(l.dir),
+		Admit: admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {
@@ -132,7 +159,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 			return s.gear(p, l.dir)
 		},
 	}
-	r, err := work(e, show)
+	r, err := t.work(e, show)
 	show.Done()
 	var already engine.Already
 	if errors.As(err, &already) {
@@ -146,14 +173,20 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	case r == nil:
 		return nil
 	}
-	if err := s.conclude(ctx, l, f, r, show, shown); err != nil {
+	var more []core.Output
+	if t.outputs != nil {
+		if more, err = t.outputs(e, r); err != nil {
+			return err
+		}
+	}
+	if err := s.conclude(ctx, l, f, r, more, show, shown); err != nil {
 		return err
 	}
 	shown.close()
 	if n := requests(book, s.forge); n > 0 {
 		show.Say("Requests to the API: %d.", n)
 	}
-	if !done(r) {
+	if !t.done(r) {
 		s.explain(l.file, r)
 		return ended{r.State}
 	}
@@ -161,12 +194,12 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 }
 
 // conclude leaves behind what became of a rollout: on the commit, in outputs and the summary, on paper.
-func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, r *core.Rollout, show *console, shown *marker) error {
+func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, r *core.Rollout, more []core.Output, show *console, shown *marker) error {
 	next, news := due(l.Plan, r), !s.ticks || shown.wrote
 	if news {
 		shown.show(r)
 	}
-	if err := s.publish(ctx, r, next); err != nil {
+	if err := s.publish(ctx, r, next, more); err != nil {
 		return err
 	}
 	if f.Comment && news {

@@ -22,7 +22,7 @@ func (c *tickCmd) Run(ctx context.Context, s *ship) error {
 	s.ticks = true
 	began := s.Clock.Now()
 	quiet := func(r *core.Rollout) bool { return r.State != core.StateHalted || r.Changed.Before(began) }
-	return s.rollOut(ctx, l, c.rolloutFlags, quiet, func(e *engine.Engine, show *console) (*core.Rollout, error) {
+	return s.rollOut(ctx, l, c.rolloutFlags, task{done: quiet, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		r, err := e.Tick(ctx, func(ctx context.Context, run string) error {
 			forge, ok := s.forge.(core.Restarter)
 			if !ok {
@@ -38,5 +38,5 @@ func (c *tickCmd) Run(ctx context.Context, s *ship) error {
 			show.Say("No rollout on %s yet.", l.Line())
 		}
 		return r, err
-	})
+	}})
 }

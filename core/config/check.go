@@ -28,9 +28,7 @@ func (d *decoder) check(p *core.Plan) {
 			d.checkQuery(p, &b.Until.Source, &b.Until.Query)
 		}
 	}
-	if r := &p.Rollback.Rehearse; d.good(r) && *r != "" && p.Activate {
-		d.mistake(d.seen[r], "no rollback.rehearse, or no activate", "a release that must not be rolled back across cannot rehearse a rollback")
-	}
+	d.checkRollback(p)
 	unique(d, "checks", p.Checks, func(c *core.Check) *string { return &c.Name })
 	for i := range p.Checks {
 		d.checkCheck(p, &p.Checks[i])
@@ -39,6 +37,21 @@ func (d *decoder) check(p *core.Plan) {
 		if rule := &p.Waive[i].Rule; d.good(rule) && !slices.Contains(d.catalog.Rules, *rule) {
 			d.mistake(d.seen[rule], oneOf(*rule, d.catalog.Rules), "there is no rule %q that could be waived", clip(*rule))
 		}
+	}
+}
+
+// checkRollback looks for what the rest of the plan makes impossible.
+func (d *decoder) checkRollback(p *core.Plan) {
+	r := &p.Rollback.Rehearse
+	rehearses := d.good(r) && *r != ""
+	if rehearses && p.Activate {
+		d.mistake(d.seen[r], "no rollback.rehearse, or no activate", "a release that must not be rolled back across cannot rehearse a rollback")
+	}
+	if rehearses && p.DeployedByJobs() {
+		d.mistake(d.seen[r], "no rollback.rehearse, or another driver", "jobs deploy, and those cannot be started for a try")
+	}
+	if p.Rollback.Driver == core.DriverJobs {
+		d.mistake(d.seen[p.Rollback.Options], "the name of those jobs in deploy: {jobs: {rollback: ...}}", "jobs put back what jobs deployed, without a word")
 	}
 }
 

@@ -19,6 +19,10 @@ func (d *decoder) fillDefaults(p *core.Plan) {
 	absent(d, &p.Deploy.Timeout, 30*time.Minute)
 	absent(d, &p.Deploy.Parallel, number(1))
 	absent(d, &p.Deploy.Tolerate, number(0))
+	if jobs, ok := p.Deploy.Options.(*core.Jobs); ok {
+		absent(d, &jobs.Deploy, "deploy ("+core.JobTarget+")")
+		absent(d, &jobs.Rollback, "rollback ("+core.JobTarget+")")
+	}
 	absent(d, &p.Rollback.When, []core.Trigger{core.TriggerDeploy, core.TriggerCheck})
 	absent(d, &p.Rollback.Scope, core.ScopeRollout)
 	absent(d, &p.Rollback.Timeout, p.Deploy.Timeout)

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/invopop/jsonschema"
@@ -47,6 +48,8 @@ var rules = map[spot]rule{
 	at[core.Split]("growth"):       growthRule,
 	at[core.Deploy]("timeout"):     someTime,
 	at[core.Deploy]("parallel"):    someAmount,
+	at[core.Jobs]("deploy"):        jobRule,
+	at[core.Jobs]("rollback"):      jobRule,
 	at[core.Rollback]("when"):      {want: "each trigger once", ok: allDiffer, schema: setUnique},
 	at[core.Rollback]("timeout"):   someTime,
 	at[core.Rollback]("parallel"):  someAmount,
@@ -134,6 +137,11 @@ var (
 		want:   "a label of letters, digits and underscore, not beginning with a digit, at most 100 long",
 		ok:     func(v reflect.Value) bool { return len(v.String()) <= longestName && isLabel.MatchString(v.String()) },
 		schema: func(s *jsonschema.Schema) { s.Pattern, s.MaxLength = labelForm, new(uint64(longestName)) },
+	}
+	jobRule = rule{
+		want:   "the name of a job with " + core.JobTarget + " in it",
+		ok:     func(v reflect.Value) bool { return strings.Contains(v.String(), core.JobTarget) },
+		schema: func(s *jsonschema.Schema) { s.Pattern = regexp.QuoteMeta(core.JobTarget) },
 	}
 	zoneRule = rule{
 		want: wantZone,

@@ -48,25 +48,30 @@ const again = time.Second
 
 func (p proven) Deploy(ctx context.Context, act core.Act) (string, error) {
 	output, err := p.Driver.Deploy(ctx, act)
-	if err != nil {
-		return output, err
+	if err == nil {
+		err = p.current.Prove(ctx, act)
 	}
-	for end := p.current.Clock.Now().Add(p.current.Timeout); ; {
-		runs, err := p.current.Ask(ctx, act)
+	return output, err
+}
+
+// Prove asks the target of an act, for a while, until it runs the version that was put on it.
+func (c Current) Prove(ctx context.Context, act core.Act) error {
+	for end := c.Clock.Now().Add(c.Timeout); ; {
+		runs, err := c.Ask(ctx, act)
 		switch {
 		case err == nil && runs == act.Version:
-			return output, nil
+			return nil
 		case err != nil:
 			err = fmt.Errorf("the deploy ended well, but nobody knows which version runs: %w", err)
 		default:
 			err = fmt.Errorf("the deploy ended well, but %s runs %s, not %s", act.Target.Name, shell.OneLine(runs), act.Version)
 		}
-		next := p.current.Clock.Now().Add(again)
+		next := c.Clock.Now().Add(again)
 		if next.After(end) {
-			return output, err
+			return err
 		}
-		if stopped := p.current.Clock.Wait(ctx, next); stopped != nil {
-			return output, errors.Join(err, stopped)
+		if stopped := c.Clock.Wait(ctx, next); stopped != nil {
+			return errors.Join(err, stopped)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type Kind struct {
 
 // Drivers holds every kind of driver, sorted by name.
 var Drivers = []Kind{
+	{Name: core.DriverJobs, Options: new(core.Jobs), Open: openLeft},
 	{Name: "run", Options: new(core.Command), Open: openRun},
 }
 

@@ -42,6 +42,10 @@ func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
+		st, err := req.part(r)
+		if err != nil {
+			return nil, err
+		}
 		if !r.State.Over() && r.State != "" && r.Start.Version != req.Version {
 			if err := e.meet(ctx, r, req, &queued); err != nil {
 				return nil, err
@@ -57,7 +61,42 @@ func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
 		if errors.Is(err, core.ErrConflict) {
 			continue
 		}
+		if err == nil {
+			s.stint = st
+		}
 		return s, err
+	}
+}
+
+// equip builds what the plan of a request needs, if that may begin.
+func (e *Engine) equip(ctx context.Context, req Request) (Gear, error) {
+	gear, err := e.Equip(req.PlanFile, req.PlanText)
+	if err == nil {
+		err = req.fits(gear.Plan)
+	}
+	if err == nil {
+		err = e.require(ctx, gear.Plan)
+	}
+	return gear, err
+}
+
+// part is the part of a rollout that is asked for; nil is all of it.
+func (req Request) part(r *core.Rollout) (*stint, error) {
+	if req.stint == nil {
+		return nil, nil
+	}
+	return req.stint(r)
+}
+
+// fits refuses a plan that deploys in another way than the one that is asked for.
+func (req Request) fits(p *core.Plan) error {
+	switch asked := req.stint != nil; {
+	case asked && !p.DeployedByJobs():
+		return Refused{Reason: fmt.Sprintf("The plan deploys by %s, so there is nothing to be left to jobs. Use breakwater run, or say deploy: {jobs: {}} in the plan.", p.Deploy.Driver)}
+	case !asked && p.DeployedByJobs():
+		return Refused{Reason: "The plan leaves the deploys to jobs (deploy.jobs): use breakwater start before those jobs, and breakwater bake after them."}
+	default:
+		return nil
 	}
 }
 
@@ -75,11 +114,8 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if last.State == core.StateSucceeded && last.Start.Version == req.Version {
 		return nil, Already{Rollout: last}
 	}
-	gear, err := e.Equip(req.PlanFile, req.PlanText)
+	gear, err := e.equip(ctx, req)
 	if err != nil {
-		return nil, err
-	}
-	if err := e.require(ctx, gear.Plan); err != nil {
 		return nil, err
 	}
 	previous := cmp.Or(req.Previous, last.LastGood())
@@ -198,9 +234,12 @@ func (e *Engine) join(ctx context.Context, r *core.Rollout, req Request) (*sessi
 func (e *Engine) claim(ctx context.Context, r *core.Rollout, req Request) (*session, error) {
 	var wake []core.Event
 	if r.State.Resting() {
-		wake = []core.Event{{Type: core.EventResumed, Reason: fmt.Sprintf("%s resumed it; it was %s. %s", who(e.Actor), r.State, r.Reason)}}
+		wake = e.resumes(r)
 	}
 	return e.claimOnly(ctx, r, func(p *core.Plan) ([]core.Event, error) {
+		if err := req.fits(p); err != nil {
+			return nil, err
+		}
 		if !r.Touched() && !goesBack(r) {
 			if err := e.require(ctx, p); err != nil {
 				return nil, err
@@ -216,6 +255,11 @@ func (e *Engine) claim(ctx context.Context, r *core.Rollout, req Request) (*sess
 		hurry, err := e.expedite(p, req)
 		return append(wake, hurry...), err
 	})
+}
+
+// resumes is the event that wakes a rollout which rests.
+func (e *Engine) resumes(r *core.Rollout) []core.Event {
+	return []core.Event{{Type: core.EventResumed, Reason: fmt.Sprintf("%s resumed it; it was %s. %s", who(e.Actor), r.State, r.Reason)}}
 }
 
 // claimOnly takes the lease, and writes in the same batch what decide wants, so that nobody comes in between. What

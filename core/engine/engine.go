@@ -33,6 +33,9 @@ type Engine struct {
 	// Require reports why a rollout may not begin by what its plan requires of the commit. Nil: nothing is asked.
 	Require func(context.Context, *core.Plan) error
 
+	// Jobs tells what became of acts that the plan leaves to jobs of the CI run. Nil: such a plan is not carried out.
+	Jobs Jobs
+
 	// Dead reports that the process of a lease's holder is known to be gone.
 	Dead func(core.Actor) bool
 
@@ -75,6 +78,8 @@ type Request struct {
 	// Waves cuts the targets into waves, and fills in what each says that it runs, if it can say. It is called only if
 	// a new rollout starts.
 	Waves func(ctx context.Context) ([]core.StartWave, error)
+
+	stint func(*core.Rollout) (*stint, error) // the part that is to be done; nil: all of it
 }
 
 // Run takes a version as far as it goes: it starts a rollout, or goes on with the unfinished one of the same version.
@@ -93,6 +98,7 @@ type session struct {
 	*Engine
 	*journal
 	gear    Gear
+	stint   *stint // nil: all of the rollout
 	bake    lookout
 	hours   timetable
 	ended   bool      // this process wrote that the rollout is over
@@ -117,11 +123,11 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 			continue
 		}
 		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), seen)
-		if step.Do == core.DoNothing {
+		if step.Do == core.DoNothing || s.stint.over(s.r, step) {
 			return s.r, nil
 		}
 		switch err := s.carryOut(ctx, step); {
-		case errors.Is(err, errParked):
+		case errors.Is(err, errParked), errors.Is(err, errHanded):
 			return s.r, nil
 		case err != nil && ctx.Err() == nil && !errors.Is(err, errMoved):
 			return s.r, err
@@ -139,6 +145,9 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 	case core.DoBlock:
 		return s.block(ctx, step)
 	case core.DoDeploy:
+		if s.gear.Plan.DeployedByJobs() {
+			return s.announce(ctx, step)
+		}
 		return s.deploy(ctx, step)
 	case core.DoBake:
 		return s.write(ctx, core.Event{Type: core.EventBaking, Wave: wave})
@@ -158,6 +167,9 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 	case core.DoRehearse:
 		return s.revert(ctx, step, core.EventRehearsing, core.EventRehearsed)
 	case core.DoRevert:
+		if s.gear.Plan.RevertedByJobs() {
+			return s.announceBack(ctx)
+		}
 		return s.revert(ctx, step, core.EventReverting, core.EventReverted)
 	case core.DoVerify:
 		return s.write(ctx, core.Event{Type: core.EventVerified, Verdicts: verdicts})

@@ -51,16 +51,16 @@ func (j *journal) write(ctx context.Context, events ...core.Event) error {
 			j.broken = err
 			return err
 		}
-		state, wave, newer, holder := j.r.State, j.r.Wave, j.r.Newer, j.r.Lease.Holder.ID
+		state, wave, holder := j.r.State, j.r.Wave, j.r.Lease.Holder.ID
 		if err := j.reload(ctx); err != nil {
 			j.broken = err
 			return err
 		}
-		arrived := newer == nil && j.r.Newer != nil && events[0].Type == core.EventDeploying // it may have to give way first
-		if j.beside && j.r.Lease.Holder.ID != holder {                                       // somebody works on it now
+		due := events[0].Type == core.EventDeploying   // it may have to give way first, or the wave is announced by now
+		if j.beside && j.r.Lease.Holder.ID != holder { // somebody works on it now
 			return errMoved
 		}
-		if arrived || j.r.State != state || j.r.Wave != wave || j.r.Waves[wave].State == core.WavePassed {
+		if due || j.r.State != state || j.r.Wave != wave || j.r.Waves[wave].State == core.WavePassed {
 			return errMoved
 		}
 	}

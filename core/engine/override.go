@@ -10,13 +10,18 @@ import (
 )
 
 // RollBack puts a version back because a human asks for it: the previous one, or the one that is named, also after the
-// rollout has ended. A rollback that has begun goes on.
+// rollout has ended. A rollback that has begun goes on, and needs no reason. Where jobs of the CI run put it back, it only
+// announces that, see [Engine.Announced].
 func (e *Engine) RollBack(ctx context.Context, way core.Way) (*core.Rollout, error) {
-	return e.goBack(ctx, "rolled back", func(r *core.Rollout) ([]core.Event, error) {
-		if r.State == core.StateRollingBack && (way.To == "" || way.To == r.To) {
-			return nil, nil
+	r, err := e.goBack(ctx, "rolled back", func(p *core.Plan, r *core.Rollout) ([]core.Event, error) {
+		if way.Reason == "" {
+			return e.goesOnBack(p, r, way)
 		}
-		if r.State == core.StateRollingBack {
+		switch {
+		case r.State != core.StateRollingBack:
+		case way.To == "" || way.To == r.To:
+			return nil, nil
+		default:
 			return nil, Refused{Reason: fmt.Sprintf("Rollout %s goes back to %s already. Let that end, then roll back to %s.",
 				r.ID, cmp.Or(r.To, "the previous version"), way.To)}
 		}
@@ -31,11 +36,34 @@ func (e *Engine) RollBack(ctx context.Context, way core.Way) (*core.Rollout, err
 		}
 		return e.returns(r, core.OverrideRollback, asked, way)
 	})
+	if nothing, ok := errors.AsType[idle](err); ok {
+		return nothing.r, nil
+	}
+	return r, err
+}
+
+// goesOnBack are the events of a rollback that somebody, or a check, has decided already: nobody overrides anything.
+func (e *Engine) goesOnBack(p *core.Plan, r *core.Rollout, way core.Way) ([]core.Event, error) {
+	switch {
+	case way.To == "" && way.Of == r.Start.Version && !goesBack(r) && p.RevertedByJobs():
+		return nil, idle{r} // a workflow asks whatever has failed
+	case way.To != "" || !goesBack(r):
+		return nil, Refused{Reason: fmt.Sprintf("Rollout %s is %s and does not go back by itself. To roll it back is an override, which needs a reason: pass --reason TEXT.",
+			r.ID, r.State)}
+	case way.Of != "" && way.Of != r.Start.Version:
+		return nil, Refused{Reason: fmt.Sprintf("Rollout %s, which goes back, is of version %s, not of %s. Run its own jobs again.", r.ID, r.Start.Version, way.Of)}
+	case r.State == core.StateRollbackFailed:
+		return e.resumes(r), nil
+	case r.Lease.Holder.ID == e.Actor.ID && len(e.Announced(r)) > 0 && len(e.Announced(r)) == notBack(r):
+		return nil, idle{r} // another job of this attempt has announced it
+	default:
+		return nil, nil
+	}
 }
 
 // Abort ends an unfinished rollout because a human asks for it. What is out stays out, unless it is to be rolled back.
 func (e *Engine) Abort(ctx context.Context, reason string, rollBack bool) (*core.Rollout, error) {
-	decide := func(r *core.Rollout) ([]core.Event, error) {
+	decide := func(_ *core.Plan, r *core.Rollout) ([]core.Event, error) {
 		switch {
 		case r.State.Over():
 			return nil, Refused{Reason: fmt.Sprintf("No rollout on %s is unfinished, so there is none to be aborted.", e.Line)}
@@ -60,7 +88,7 @@ func (e *Engine) Abort(ctx context.Context, reason string, rollBack bool) (*core
 }
 
 // goBack takes the line over, and carries a rollback out.
-func (e *Engine) goBack(ctx context.Context, verb string, decide func(*core.Rollout) ([]core.Event, error)) (*core.Rollout, error) {
+func (e *Engine) goBack(ctx context.Context, verb string, decide func(*core.Plan, *core.Rollout) ([]core.Event, error)) (*core.Rollout, error) {
 	s, err := e.takeOver(ctx, verb, decide)
 	if err != nil {
 		return nil, err
@@ -69,7 +97,7 @@ func (e *Engine) goBack(ctx context.Context, verb string, decide func(*core.Roll
 }
 
 // takeOver takes the line over and writes what decide wants in the same moment.
-func (e *Engine) takeOver(ctx context.Context, verb string, decide func(*core.Rollout) ([]core.Event, error)) (*session, error) {
+func (e *Engine) takeOver(ctx context.Context, verb string, decide func(*core.Plan, *core.Rollout) ([]core.Event, error)) (*session, error) {
 	for {
 		r, err := e.load(ctx)
 		if err != nil {
@@ -78,7 +106,7 @@ func (e *Engine) takeOver(ctx context.Context, verb string, decide func(*core.Ro
 		if r.State == "" {
 			return nil, Refused{Reason: fmt.Sprintf("No rollout on %s yet, so there is none to be %s.", e.Line, verb)}
 		}
-		s, err := e.claimOnly(ctx, r, func(*core.Plan) ([]core.Event, error) { return decide(r) })
+		s, err := e.claimOnly(ctx, r, func(p *core.Plan) ([]core.Event, error) { return decide(p, r) })
 		if !errors.Is(err, core.ErrConflict) {
 			return s, err
 		}

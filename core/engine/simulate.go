@@ -65,6 +65,7 @@ func (s *Simulation) Run(ctx context.Context) (*core.Rollout, int, error) {
 	for i := range plan.Waves {
 		plan.Waves[i].Bake.Wait = core.WaitInline // nobody ticks here, and the time is the same
 	}
+	plan.Deploy.Driver, plan.Rollback.Driver = "", "" // whoever deploys is simulated
 	for attempt := 1; ; attempt++ {
 		life := &life{ledger: s.Ledger, clock: clock, driver: world, kills: &kills}
 		e := &Engine{

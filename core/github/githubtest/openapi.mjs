@@ -23,6 +23,7 @@ const used = {
   "/issues/comments/{comment_id}": ["patch"],
   "/actions/runs/{run_id}": ["get"],
   "/actions/runs/{run_id}/rerun": ["post"],
+  "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": ["get"],
 };
 const prose = new Set(["description", "summary", "example", "examples", "externalDocs", "tags", "x-github", "x-octokit"]);
 

@@ -69,6 +69,7 @@ type State struct {
 	Pulls    []Pull
 	Comments []Comment
 	Runs     []Run
+	Jobs     []Job
 }
 
 // A Status is one of a commit.

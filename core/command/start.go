@@ -1,0 +1,124 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/engine"
+)
+
+// waveFlag is the wave that a job works on.
+type waveFlag struct {
+	Wave string `help:"The wave, by name or by number from 1. Default: the one at work." placeholder:"WAVE"`
+}
+
+// done is what a job around others has done whose rollout is on its way, or whose wave is past.
+func (f waveFlag) done(r *core.Rollout) bool {
+	return r.State == core.StatePending || r.State == core.StateDeploying || outOrParked(r) || f.passed(r)
+}
+
+func (f waveFlag) passed(r *core.Rollout) bool {
+	i := core.FindWave(r.Start.Waves, f.Wave)
+	return i >= 0 && r.Waves[i].State == core.WavePassed
+}
+
+// next is the wave that goes out after this one; empty if it is not its turn, or there is none.
+func (f waveFlag) next(r *core.Rollout) string {
+	i := core.FindWave(r.Start.Waves, f.Wave)
+	switch {
+	case f.Wave == "" && r.State == core.StateDeploying:
+		return r.Waves[r.Wave].Name
+	case f.passed(r) && !r.State.Over() && i+1 < len(r.Waves):
+		return r.Waves[i+1].Name
+	default:
+		return ""
+	}
+}
+
+type startCmd struct {
+	releaseFlags
+	waveFlag
+}
+
+// Run announces what the jobs after it do. There is nothing to do where the wave is out already.
+func (c *startCmd) Run(ctx context.Context, s *ship) error {
+	l, err := s.load(c.Plan, s.lookup)
+	if err != nil {
+		return err
+	}
+	ask, err := c.request(ctx, s, l)
+	if err != nil {
+		return err
+	}
+	if err := s.inRun("start"); err != nil {
+		return err
+	}
+	return s.rollOut(ctx, l, c.rolloutFlags, task{done: c.done, outputs: matrixOf(l.Deploy.Parallel), work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
+		r, err := e.Start(ctx, ask(show), c.Wave)
+		if err == nil {
+			show.Say("Jobs to deploy: %d.", len(e.Announced(r)))
+		}
+		return r, err
+	}})
+}
+
+// mostJobs is how many jobs a matrix can have at GitHub.
+const mostJobs = 256
+
+// handable reports why a rollout's acts could not be left to jobs of a CI run.
+func handable(p *core.Plan, waves []core.StartWave) error {
+	all := 0
+	for _, w := range waves {
+		all += len(w.Targets)
+		if p.DeployedByJobs() && len(w.Targets) > mostJobs {
+			return fmt.Errorf("wave %s has %d targets, and a matrix has at most %d jobs: split it", w.Name, len(w.Targets), mostJobs)
+		}
+	}
+	if p.RevertedByJobs() && all > mostJobs {
+		return fmt.Errorf("%d targets may have to go back, and a matrix has at most %d jobs: roll back by a command, with rollback: {run: ...}", all, mostJobs)
+	}
+	return nil
+}
+
+// A leg is one job of a matrix: what it needs to know to act on one target.
+type leg struct {
+	Target   string            `json:"target"`
+	Version  string            `json:"version"`
+	Previous string            `json:"previous"`
+	Wave     string            `json:"wave"`
+	Rollout  string            `json:"rollout"`
+	Attempt  int               `json:"attempt"`
+	Labels   map[string]string `json:"labels"`
+}
+
+// matrixOf gives the acts that were left to jobs as the matrix of those jobs, with how many of them may run at a time.
+func matrixOf(parallel core.Amount) func(*engine.Engine, *core.Rollout) ([]core.Output, error) {
+	return func(e *engine.Engine, r *core.Rollout) ([]core.Output, error) {
+		acts := e.Announced(r)
+		legs := make([]leg, len(acts))
+		for i, a := range acts {
+			legs[i] = leg{a.Target.Name, a.Version, a.Previous, a.Wave, a.Rollout, a.Attempt, a.Target.Labels}
+		}
+		text, err := json.Marshal(map[string][]leg{"include": legs})
+		if err != nil {
+			return nil, err
+		}
+		return []core.Output{
+			{Name: "matrix", Value: string(text)},
+			{Name: "jobs", Value: strconv.Itoa(len(acts))},
+			{Name: "parallel", Value: strconv.Itoa(max(1, parallel.Of(len(acts), 1)))},
+			{Name: "attempt", Value: strconv.Itoa(e.Actor.Attempt)},
+		}, nil
+	}
+}
+
+// inRun refuses to leave something to jobs that nobody would know of.
+func (s *ship) inRun(command string) error {
+	if _, ok := s.forge.(core.Foreman); !ok || s.forge.Job().Actor.Run == "" {
+		return usage{fmt.Errorf("breakwater %s works around jobs of a CI run, and there is none here that it knows the jobs of; use breakwater run", command)}
+	}
+	return nil
+}
