@@ -15,6 +15,7 @@ func (s *Server) routes() {
 	s.routesStatuses()
 	s.routesPulls()
 	s.routesActions()
+	s.routesWorkflows()
 }
 
 // number is a number in the path of a request.
