@@ -18,7 +18,7 @@ import (
 // completed is the status of a run that is over.
 const completed = "completed"
 
-// How often a run is looked at: a quarter of an hour is 19 looks. One that finds nothing new does not count against the
+// How often a run is looked at: a quarter of an hour is 18 looks. One that finds nothing new does not count against the
 // token's limit.
 const (
 	firstLook   = 10 * time.Second
@@ -95,14 +95,18 @@ func (w *workflow) stop(ctx context.Context, run *gh.WorkflowRun) error {
 	}
 }
 
-// aftermath is the time for what must still be done when ctx may have ended: little, if the job is going to be killed.
+// aftermath is the time for what must be done whether or not ctx has ended, and the pauses in it: little, if the job is
+// going to be killed, and never the whole minute that the engine leaves after a timeout.
 func aftermath(ctx context.Context) (context.Context, []time.Duration, context.CancelFunc) {
-	looks, most := pauses, 50*time.Second
-	if _, timedOut := errors.AsType[late](context.Cause(ctx)); ctx.Err() != nil && !timedOut {
-		looks, most = pauses[:hasty], 5*time.Second
+	if ctx.Err() == nil {
+		return ctx, pauses, func() {}
 	}
-	detached, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
-	return detached, looks, cancel
+	looks, most := pauses[:hasty], 5*time.Second
+	if timedOut(ctx) {
+		looks, most = pauses, 50*time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	return ctx, looks, cancel
 }
 
 // conclusion is how a run has ended.
@@ -135,13 +139,17 @@ type late struct{ after time.Duration }
 
 func (l late) Error() string { return "timed out after " + core.Brief(l.after) }
 
+func timedOut(ctx context.Context) bool {
+	_, ok := errors.AsType[late](context.Cause(ctx))
+	return ok
+}
+
 // stopped says why an act was cut off.
 func stopped(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if _, timedOut := errors.AsType[late](cause); timedOut {
-		return cause
+	if timedOut(ctx) {
+		return context.Cause(ctx)
 	}
-	return fmt.Errorf("stopped: %w", cause)
+	return fmt.Errorf("stopped: %w", context.Cause(ctx))
 }
 
 // redact keeps secrets out of an error's text.

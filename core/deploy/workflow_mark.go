@@ -103,9 +103,19 @@ func (w *workflow) leftover(ctx context.Context, act core.Act) (going *gh.Workfl
 	return going, newest, nil
 }
 
-// seek looks for a run that an act has started, or may have: one with its mark that is newer than those before. It looks
-// a few times, since a run shows a little later, and whether or not ctx has ended.
+// seek looks for a run that an act has started, or may have: one with its mark that is newer than those before. When ctx
+// ends meanwhile, or has ended, it still looks for a moment: what was started must be cancelled.
 func (w *workflow) seek(ctx context.Context, act core.Act, newest int64) (*gh.WorkflowRun, error) {
+	live := ctx.Err() == nil
+	found, err := w.appears(ctx, act, newest)
+	if found == nil && live && ctx.Err() != nil {
+		found, err = w.appears(ctx, act, newest)
+	}
+	return found, err
+}
+
+// appears looks a few times, since a run shows a little later.
+func (w *workflow) appears(ctx context.Context, act core.Act, newest int64) (*gh.WorkflowRun, error) {
 	ctx, pauses, cancel := aftermath(ctx)
 	defer cancel()
 	for _, pause := range pauses {

@@ -425,6 +425,33 @@ func TestWorkflowCutOff(t *testing.T) {
 				serve(w, r)
 			}
 		}, wants: []string{"stopped: context canceled, while its run was", "it ended with cancelled"}},
+		"while it is looked for": {status: "completed", posts: 2, meddle: func(cancel func()) githubtest.Meddler {
+			hidden := true
+			return func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+				switch {
+				case strings.HasSuffix(r.URL.Path, "/dispatches"):
+					serve(new(deaf), r)
+					w.WriteHeader(http.StatusBadGateway)
+				case strings.HasSuffix(r.URL.Path, "/runs") && hidden:
+					hidden = false
+					cancel()
+					fmt.Fprint(w, `{"total_count":0,"workflow_runs":[]}`)
+				default:
+					serve(w, r)
+				}
+			}
+		}, wants: []string{"stopped: context canceled, while its run was", "it ended with cancelled"}},
+		"before anything shows": {status: "in_progress", posts: 1, meddle: func(cancel func()) githubtest.Meddler {
+			return func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+				if r.Method == http.MethodPost {
+					serve(new(deaf), r)
+					w.WriteHeader(http.StatusBadGateway)
+					return
+				}
+				cancel()
+				fmt.Fprint(w, `{"total_count":0,"workflow_runs":[]}`)
+			}
+		}, wants: []string{"stopped: context canceled: GitHub did not answer whether it has started deploy.yml", "look at http"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, func(run *githubtest.Run) { run.Status, run.Conclusion, run.Stubborn = "in_progress", "", c.stubborn })
