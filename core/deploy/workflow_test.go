@@ -33,7 +33,6 @@ func (c *still) Wait(ctx context.Context, until time.Time) error {
 type site struct {
 	*githubtest.Server
 	t       *testing.T
-	driver  core.Driver
 	clock   core.Clock
 	timeout time.Duration
 	options core.Workflow
