@@ -33,7 +33,7 @@ type Metered interface {
 	Pace() Pace
 }
 
-// Counted is a Ledger or a Forge that counts how often an API was asked.
+// Counted is a Ledger, a Driver or a Forge that counts how often an API was asked.
 type Counted interface {
 	Requests() int
 }

@@ -171,6 +171,7 @@ type ship struct {
 	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
 	wait    core.Wait   // how to wait for bakes, whatever the plan says; empty: as it says
 	ticks   bool        // this process only looks now and then: people are told of what it wrote, and of nothing else
+	drivers []any       // that were opened: some count what they ask
 	closers []io.Closer // what stays open until the command ends
 }
 

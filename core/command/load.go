@@ -91,7 +91,7 @@ func (s *ship) shell(dir string) *shell.Runner { return shell.New(dir, s.Environ
 // gear builds what a plan needs to be carried out.
 func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 	runner := s.shell(dir)
-	forwards, err := deploy.Open(p.Deploy.Driver, p.Deploy.Options, deploy.Env{Shell: runner, Timeout: p.Deploy.Timeout})
+	forwards, err := s.driver("deploy", p.Deploy.Driver, p.Deploy.Options, runner, p.Deploy.Timeout)
 	if err != nil {
 		return engine.Gear{}, err
 	}
@@ -99,7 +99,7 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 	if driver == "" {
 		driver, options = p.Deploy.Driver, p.Deploy.Options
 	}
-	back, err := deploy.Open(driver, options, deploy.Env{Shell: runner, Timeout: p.Rollback.Timeout})
+	back, err := s.driver("rollback", driver, options, runner, p.Rollback.Timeout)
 	if err != nil {
 		return engine.Gear{}, err
 	}
@@ -116,6 +116,19 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 			"use wait: inline, or another type of source", name)}
 	}
 	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker, Windows: s.windows(p, dir)}, nil
+}
+
+// driver opens what puts versions on targets under a key of the plan.
+func (s *ship) driver(key, name string, options any, runner *shell.Runner, timeout time.Duration) (core.Driver, error) {
+	driver, err := deploy.Open(name, options, deploy.Env{
+		Shell: runner, Timeout: timeout, Clock: s.Clock, Waits: s.waits("Deploy"),
+		Lookup: func(name string) string { return s.environ[name] },
+	})
+	if err != nil {
+		return nil, usage{fmt.Errorf("%s: %w", key, err)}
+	}
+	s.drivers = append(s.drivers, driver)
+	return driver, nil
 }
 
 // parksUnseen names a source that cannot be asked about a parked bake afterwards.
@@ -276,7 +289,7 @@ func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves 
 
 // openLedger opens the ledger that was asked for, or the one that the forge has.
 func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, error) {
-	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock, Waits: s.waits})
+	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock, Waits: s.waits("Ledger")})
 	if err != nil {
 		return nil, usage{err}
 	}
@@ -286,9 +299,11 @@ func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, 
 	return book, nil
 }
 
-// waits says in the log why nothing happens.
-func (s *ship) waits(why string, until time.Time) {
-	s.tell(core.Annotation{Title: "Ledger", Message: fmt.Sprintf("%s; waiting until %s UTC.", why, until.UTC().Format("15:04:05"))})
+// waits says in the log, under a title, why nothing happens.
+func (s *ship) waits(title string) func(why string, until time.Time) {
+	return func(why string, until time.Time) {
+		s.tell(core.Annotation{Title: title, Message: fmt.Sprintf("%s; waiting until %s UTC.", why, until.UTC().Format("15:04:05"))})
+	}
 }
 
 // newest reads where the newest rollout of a line stands; its state is empty if there is none.

@@ -183,7 +183,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 		return err
 	}
 	shown.close()
-	if n := requests(book, s.forge); n > 0 {
+	if n := requests(append(s.drivers, book, s.forge)...); n > 0 {
 		show.Say("Requests to the API: %d.", n)
 	}
 	if !t.done(r) {

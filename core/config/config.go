@@ -6,7 +6,8 @@
 //   - What a key means when it is absent is in defaults.go, nowhere else.
 //   - What this version does not have yet is in the table of later.go.
 //   - Aliases (*name) stand for what their anchor holds, up to a bound; merge keys (<<) are refused.
-//   - ${NAME} is filled in sources and notify only, where $$ is a plain dollar. Commands and queries own their dollars.
+//   - ${NAME} is filled in sources, notify and the inputs of a workflow only, where $$ is a plain dollar. Commands and
+//     queries own their dollars.
 package config
 
 import (
@@ -24,7 +25,7 @@ import (
 // A Catalog tells the loader which technologies exist.
 type Catalog struct {
 	Sources map[string]SourceKind // by the type of the source
-	Drivers map[string]any        // by the name of the driver: pointer to its zero options, for run a *core.Command
+	Drivers map[string]any        // by the name of the driver: pointer to its zero options, for run a *core.Command, for github-workflow a *core.Workflow
 	Rules   []string              // ids of the lint rules that a plan may waive
 }
 
@@ -39,8 +40,8 @@ type SourceKind struct {
 	Alarms, Spans bool
 }
 
-// Load reads a plan. The file is only a name for messages. lookup fills ${NAME} in sources and notify; with a nil
-// lookup they stay as written, for commands that ask nobody. What is wrong with the plan is an error of type
+// Load reads a plan. The file is only a name for messages. lookup fills ${NAME} in sources, notify and the
+// inputs of a workflow; with a nil lookup they stay as written, for commands that ask nobody. What is wrong with the plan is an error of type
 // [Mistakes].
 //
 // [core.SourceSpec.Options], [core.Deploy.Options] and [core.Rollback.Options] are pointers to fresh copies of the

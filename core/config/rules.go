@@ -75,6 +75,11 @@ var rules = map[spot]rule{
 	at[core.Windows]("timezone"):   homeRule,
 	at[core.Freeze]("calendar"):    calendarRule,
 
+	at[core.Workflow]("workflow"):   workflowRule,
+	at[core.Workflow]("repository"): repositoryRule,
+	at[core.Workflow]("ref"):        refRule,
+	at[core.Workflow]("inputs"):     inputsRule,
+
 	at[core.Policy]("version"):         versionRule,
 	at[core.Policy]("rules"):           {want: "at least one rule, or leave the key out", ok: hasElement, schema: setMinItems},
 	at[core.LineMatch]("services"):     linesRule,

@@ -21,6 +21,7 @@ type Kind struct {
 
 // Drivers holds every kind of driver, sorted by name.
 var Drivers = []Kind{
+	{Name: "github-workflow", Options: new(core.Workflow), Open: openWorkflow},
 	{Name: core.DriverJobs, Options: new(core.Jobs), Open: openLeft},
 	{Name: "run", Options: new(core.Command), Open: openRun},
 }
@@ -29,6 +30,11 @@ var Drivers = []Kind{
 type Env struct {
 	Shell   *shell.Runner
 	Timeout time.Duration // longest time for one target; 0: none
+	Clock   core.Clock
+	Lookup  func(name string) string // of the environment
+
+	// Waits is told that a driver's API asked for patience, and until when. It may be nil.
+	Waits func(why string, until time.Time)
 }
 
 // Open returns the driver of that name. The options have the type that [Drivers] gives for it.

@@ -127,15 +127,25 @@ func (t *transport) once(ctx context.Context, req *http.Request, body []byte) (a
 	return got, nil
 }
 
-// conditional tells which questions are asked again and again: where a ref is.
+// conditional tells which questions are asked again and again: where a ref is, and how far a run.
 func conditional(req *http.Request) bool {
-	return req.Method == http.MethodGet && (strings.Contains(req.URL.Path, "/git/ref/") || strings.Contains(req.URL.Path, "/git/matching-refs/"))
+	what := within(req)
+	return req.Method == http.MethodGet &&
+		(strings.HasPrefix(what, "git/ref/") || strings.HasPrefix(what, "git/matching-refs/") || strings.HasPrefix(what, "actions/runs/"))
 }
 
 // repeatable tells which requests may be sent again when nobody knows what became of them. An object of git, and a
-// status of a commit, are the same when they are made twice.
+// status of a commit, are the same when they are made twice; a run that was cancelled twice was cancelled.
 func repeatable(req *http.Request) bool {
-	return req.Method != http.MethodPost || strings.Contains(req.URL.Path, "/git/") || strings.Contains(req.URL.Path, "/statuses/")
+	what := within(req)
+	return req.Method != http.MethodPost || strings.HasPrefix(what, "git/") || strings.HasPrefix(what, "statuses/") || strings.HasSuffix(what, "/cancel")
+}
+
+// within is the path of a request below its repository, whose own name may be any word.
+func within(req *http.Request) string {
+	_, path, _ := strings.Cut(req.URL.Path, "/repos/")
+	parts := strings.SplitN(path, "/", 3)
+	return parts[len(parts)-1]
 }
 
 // failed reports whether there is no answer, or one that says that GitHub is in trouble.

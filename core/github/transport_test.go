@@ -53,6 +53,8 @@ func TestTransport(t *testing.T) {
 		"what may not be done twice is not":    {method: "POST", path: "actions/runs/1/rerun", status: 502, fails: 1, want: 502, sent: 1},
 		"an object may be made twice":          {method: "POST", path: "git/trees", status: 502, fails: 1, want: 200, sent: 2, most: time.Second},
 		"a status may be set twice":            {method: "POST", path: "statuses/1a", status: 502, fails: 1, want: 200, sent: 2, most: time.Second},
+		"a run may be cancelled twice":         {method: "POST", path: "actions/runs/1/cancel", status: 502, fails: 1, want: 200, sent: 2, most: time.Second},
+		"a workflow may not be started twice":  {method: "POST", path: "actions/workflows/deploy.yml/dispatches", status: 502, fails: 1, want: 502, sent: 1},
 		"no right to it":                       {method: "GET", path: "pulls", status: 403, fails: 100, want: 403, sent: 1},
 		"a pause that is asked for":            {method: "POST", path: "actions/runs/1/rerun", status: 403, header: map[string]string{"Retry-After": "90"}, fails: 2, want: 200, sent: 3, least: 180 * time.Second, most: 180 * time.Second, says: "asks for a pause"},
 		"the hour's requests are used up":      {method: "GET", path: "pulls", status: 403, header: map[string]string{"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}, fails: 1, want: 200, sent: 2, least: 40 * time.Minute, most: 41 * time.Minute, says: "used up its requests"},
@@ -122,5 +124,19 @@ func TestConditional(t *testing.T) {
 	}
 	if tagged != 2 {
 		t.Errorf("%d requests had the tag; want 2", tagged)
+	}
+}
+
+// TestRepeatable: what a repository is called does not make its requests harmless.
+func TestRepeatable(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/repos/git/statuses/actions/workflows/deploy.yml/dispatches": false,
+		"/repos/octo/git/actions/runs/1/rerun":                        false,
+		"/api/v3/repos/octo/shop/git/trees":                           true,
+		"/repos/octo/shop/statuses/1a":                                true,
+	} {
+		if got := repeatable(httptest.NewRequest("POST", "https://api.github.com"+path, nil)); got != want {
+			t.Errorf("%s: %t", path, got)
+		}
 	}
 }

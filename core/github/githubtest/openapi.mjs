@@ -24,6 +24,10 @@ const used = {
   "/actions/runs/{run_id}": ["get"],
   "/actions/runs/{run_id}/rerun": ["post"],
   "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": ["get"],
+  "/actions/runs/{run_id}/cancel": ["post"],
+  "/actions/runs/{run_id}/jobs": ["get"],
+  "/actions/workflows/{workflow_id}/dispatches": ["post"],
+  "/actions/workflows/{workflow_id}/runs": ["get"],
 };
 const prose = new Set(["description", "summary", "example", "examples", "externalDocs", "tags", "x-github", "x-octokit"]);
 

@@ -69,7 +69,8 @@ type State struct {
 	Pulls    []Pull
 	Comments []Comment
 	Runs     []Run
-	Jobs     []Job
+
+	Workflows []Workflow // that can be started by hand
 }
 
 // A Status is one of a commit.
@@ -108,6 +109,10 @@ type Run struct {
 	Title              string
 	Status, Conclusion string // queued, in_progress, completed; success, failure, ...
 	Created            time.Time
+
+	Inputs   map[string]string // that it was started with
+	Jobs     []Job
+	Stubborn bool // it goes on although it was cancelled
 }
 
 // New starts a server that ends with the test.

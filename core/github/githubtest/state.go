@@ -16,6 +16,7 @@ func (s *Server) routes() {
 	s.routesPulls()
 	s.routesActions()
 	s.routesJobs()
+	s.routesWorkflows()
 }
 
 // number is a number in the path of a request.
