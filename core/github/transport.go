@@ -133,9 +133,9 @@ func conditional(req *http.Request) bool {
 }
 
 // repeatable tells which requests may be sent again when nobody knows what became of them. An object of git, and a
-// status of a commit, are the same when they are made twice.
+// status of a commit or of a deployment, are the same when they are made twice.
 func repeatable(req *http.Request) bool {
-	return req.Method != http.MethodPost || strings.Contains(req.URL.Path, "/git/") || strings.Contains(req.URL.Path, "/statuses/")
+	return req.Method != http.MethodPost || strings.Contains(req.URL.Path, "/git/") || strings.Contains(req.URL.Path, "/statuses")
 }
 
 // failed reports whether there is no answer, or one that says that GitHub is in trouble.
