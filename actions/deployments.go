@@ -117,7 +117,7 @@ func (f *Forge) entries(ctx context.Context, api *github.Client, d core.Deployme
 func (f *Forge) deploy(ctx context.Context, api *github.Client, d core.Deployment) (*deployment, error) {
 	made, _, err := api.Repositories.CreateDeployment(ctx, api.Owner, api.Name, &gh.DeploymentRequest{
 		Ref: &d.Commit, Task: gh.String("deploy:" + d.Wave), AutoMerge: gh.Bool(false), RequiredContexts: &[]string{}, Environment: gh.String(d.Line.String()),
-		Description: gh.String(fmt.Sprintf("Wave %s, %d of %d, of rollout %s", d.Wave, d.Number, d.Of, d.Rollout)),
+		Description: gh.String(fmt.Sprintf("Wave %s, %d of %d", d.Wave, d.Number, d.Of)),
 		Payload:     payload{d.Line.String(), d.Rollout, d.Wave, d.Number, d.Of, d.Commit},
 	})
 	if err != nil {
