@@ -51,6 +51,6 @@ func entry(r *core.Rollout, wave int) (core.DeploymentState, string) {
 	case w.State == core.WaveBaking:
 		return core.DeploymentRunning, "is out and bakes"
 	default:
-		return core.DeploymentRunning, "is deployed"
+		return core.DeploymentRunning, "is being deployed"
 	}
 }
