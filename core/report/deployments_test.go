@@ -68,7 +68,7 @@ func TestDeploymentsOfOtherEnds(t *testing.T) {
 		"gave way": {end(core.Event{Type: core.EventEnded, State: core.StateAborted, Newer: &core.Newer{Version: "v3"}}), core.DeploymentGone},
 		"promoted": {end(core.Event{Type: core.EventPromoted, Wave: "one-box", Reason: "Why.",
 			Override: &core.Override{Kind: core.OverridePromote, Reason: "why", By: core.Actor{ID: "ada"}}}), core.DeploymentDone},
-		"stuck":    {stuck, core.DeploymentFailed},
+		"stuck": {stuck, core.DeploymentFailed},
 	} {
 		if all := Deployments(c.s.rollout(), ""); len(all) != 1 || all[0].State != c.want {
 			t.Errorf("%s: %+v; want %s", name, all, c.want)
