@@ -29,6 +29,9 @@ type Forge struct {
 	job core.Job
 	err error
 	api func() (*github.Client, error) // for the job's repository, opened when it is needed
+
+	checks      checkRuns
+	deployments deployments
 }
 
 var _ core.Forge = (*Forge)(nil)

@@ -13,7 +13,8 @@ import (
 var _ core.StatusReader = (*Forge)(nil)
 
 // Statuses returns the statuses and the check runs of a commit, one for each name. Where several have the same name, the
-// worst of them counts. Only what GitHub calls a success is green: a check that was skipped has proven nothing.
+// worst of them counts. Only what GitHub calls a success is green: a check that was skipped has proven nothing. A check run
+// of ours is none: what it says is said by a status already.
 func (f *Forge) Statuses(ctx context.Context, commit string) ([]core.Status, error) {
 	api, err := f.api()
 	if err != nil {
@@ -37,6 +38,9 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]core.Status, err
 			return nil, github.Refused("show the check runs of commit "+commit, "checks: read", err)
 		}
 		for _, run := range runs.CheckRuns {
+			if ours(run) {
+				continue
+			}
 			state := core.StatusPending
 			if run.GetStatus() == "completed" {
 				state = stateOf(run.GetConclusion())

@@ -62,6 +62,47 @@ type RunJob struct {
 	Took    time.Duration
 }
 
+// A Report is all that is to be shown of a rollout.
+type Report struct {
+	Rollout string
+	Line    Line
+	State   State
+	Title   string       // one sentence
+	Text    string       // Markdown, safe to show; a forge cuts it where it must
+	Notes   []Annotation // on the plan
+	Began   time.Time
+	Ended   time.Time // when it came to rest; zero: it has not
+}
+
+// A Deployment is what a register says of one wave of a rollout.
+type Deployment struct {
+	Line        Line
+	Rollout     string
+	Commit      string // that is deployed
+	Wave        string
+	Number, Of  int // which wave it is, from 1, and how many there are
+	State       DeploymentState
+	Description string // one sentence; a forge cuts it where it must
+	URL         string // of what was deployed; empty: not known
+}
+
+// DeploymentState is how the deployment of a wave stands.
+type DeploymentState string
+
+// The states of a deployment.
+const (
+	DeploymentRunning DeploymentState = "running" // it is deployed, or bakes
+	DeploymentDone    DeploymentState = "done"    // it has passed its bake
+	DeploymentFailed  DeploymentState = "failed"
+	DeploymentGone    DeploymentState = "gone" // it was good in itself, and is not out any more
+)
+
+// An Entry is a version that a register has.
+type Entry struct {
+	Version string
+	Source  string // where that is written, for people
+}
+
 // Published is what a job leaves behind.
 type Published struct {
 	Outputs []Output

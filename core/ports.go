@@ -235,6 +235,23 @@ type Commenter interface {
 	Comment(ctx context.Context, commit, name, text string) error
 }
 
+// A Reporter is a Forge that can show a whole report beside the status of a commit.
+type Reporter interface {
+	// Report shows a report on a commit, in the place of what was shown there of the same rollout. What it notes on files
+	// is added to what was noted before, each once. A report of a rollout that goes on again may take a new place.
+	Report(ctx context.Context, commit string, r Report) error
+}
+
+// A Registrar is a Forge that keeps a register of what was deployed where.
+type Registrar interface {
+	// Register makes the entry of a wave say what d says. It finds the entry that another process has made, makes one if
+	// there is none, and does nothing where the entry says so already.
+	Register(ctx context.Context, d Deployment) error
+	// Registered is what the register takes for the newest version that is out on a line as a whole, whoever entered it. The
+	// zero value: it knows of none.
+	Registered(ctx context.Context, line Line) (Entry, error)
+}
+
 // A Restarter is a Forge that can have an earlier run of the CI system run again.
 type Restarter interface {
 	// Restart starts the next attempt of a run, named as in [Actor.Run]. A run that is still going is an error.

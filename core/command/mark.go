@@ -6,34 +6,25 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
-	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
-// markPatience is how long one status may take. The last one is waited for, and a cancelled job has not long.
-const markPatience = 5 * time.Second
-
-// A marker keeps the status of the released commit up to date, beside the rollout: a forge that is slow holds nothing up.
-// Only what is newest is sent.
+// A marker keeps the status of the released commit up to date, and what else shows where a rollout stands.
 type marker struct {
-	ship   *ship
-	writer core.StatusWriter // nil: the forge has none, and nothing is done
-	plan   *core.Plan
-	commit string // the job's
-	self   core.Actor
+	*beside[mark]
+	ship     *ship
+	writer   core.StatusWriter // nil: the forge has none, and nothing is done
+	plan     *core.Plan
+	commit   string // the job's
+	self     core.Actor
+	displays []display
 
 	wrote bool // this process wrote to the ledger
 	last  mark // that was set; the sender's
-
-	mu   sync.Mutex
-	next mark
-	wake chan struct{}
-	done sync.WaitGroup
-	warn sync.Once
-	end  sync.Once
+	warn  sync.Once
 }
 
 // A mark is what is to be said of a commit.
@@ -42,26 +33,24 @@ type mark struct {
 	core.Status
 }
 
-func (s *ship) marker(ctx context.Context, p *core.Plan, self core.Actor) *marker {
-	m := &marker{ship: s, plan: p, commit: s.forge.Job().Commit, self: self, wake: make(chan struct{}, 1)}
+// A display shows where a rollout stands, at the moments at which its commit's status changes.
+type display interface {
+	show(commit string, r *core.Rollout)
+	close() // waits until the newest is shown
+}
+
+func (s *ship) marker(ctx context.Context, p *core.Plan, self core.Actor, displays ...display) *marker {
+	m := &marker{ship: s, plan: p, commit: s.forge.Job().Commit, self: self, displays: displays}
 	m.writer, _ = s.forge.(core.StatusWriter)
-	ctx = context.WithoutCancel(ctx) // that a job was cancelled is to be seen too
-	m.done.Go(func() {
-		for range m.wake {
-			m.send(ctx)
-		}
-	})
+	m.beside = writeBeside(ctx, m.send)
 	return m
 }
 
-func (m *marker) send(ctx context.Context) {
-	m.mu.Lock()
-	next, known := m.next, m.next == m.last
-	m.mu.Unlock()
-	if known {
+func (m *marker) send(ctx context.Context, next mark) {
+	if next == m.last {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, markPatience)
+	ctx, cancel := context.WithTimeout(ctx, besidePatience)
 	defer cancel()
 	if err := m.writer.SetStatus(ctx, next.commit, next.Status); err != nil {
 		m.warn.Do(func() {
@@ -74,15 +63,8 @@ func (m *marker) send(ctx context.Context) {
 
 // say puts a mark in the place of the one that waits, if one does.
 func (m *marker) say(commit string, s core.Status) {
-	if m.writer == nil || commit == "" {
-		return
-	}
-	m.mu.Lock()
-	m.next = mark{commit, s}
-	m.mu.Unlock()
-	select {
-	case m.wake <- struct{}{}:
-	default: // it will be seen
+	if m.writer != nil && commit != "" {
+		m.put(mark{commit, s})
 	}
 }
 
@@ -98,7 +80,13 @@ func (m *marker) commitOf(r *core.Rollout) string {
 }
 
 // show marks the commit that a rollout is of.
-func (m *marker) show(r *core.Rollout) { m.say(m.commitOf(r), report.Mark(r, due(m.plan, r))) }
+func (m *marker) show(r *core.Rollout) {
+	commit := m.commitOf(r)
+	m.say(commit, report.Mark(r, due(m.plan, r)))
+	for _, d := range m.displays {
+		d.show(commit, r)
+	}
+}
 
 // refuse marks the job's commit, of which nothing was rolled out: whoever waits for its status must not wait for ever.
 // A process that took the rollout over shows what becomes of it.
@@ -108,10 +96,12 @@ func (m *marker) refuse(l core.Line, why error) {
 	}
 }
 
-// close waits until the newest mark is set. It may be called again.
+// close waits until the newest mark is set, and shown everywhere. It may be called again.
 func (m *marker) close() {
-	m.end.Do(func() { close(m.wake) })
-	m.done.Wait()
+	m.beside.close()
+	for _, d := range m.displays {
+		d.close()
+	}
 }
 
 // Recorded shows what has changed for somebody who looks at the commit. What another process wrote, that process shows.
@@ -120,8 +110,8 @@ func (m *marker) Recorded(r *core.Rollout, e core.Event) {
 		return
 	}
 	m.wrote = true
-	switch e.Type {
-	case core.EventRenewed, core.EventClaimed, core.EventReleased, core.EventLooked, core.EventPrechecked, core.EventDeployed,
+	switch e.Type { // a bake that passed shows with what comes next, or at the end
+	case core.EventRenewed, core.EventClaimed, core.EventReleased, core.EventLooked, core.EventPrechecked, core.EventDeployed, core.EventPassed,
 		core.EventReverting, core.EventReverted, core.EventRehearsing, core.EventRehearsed, core.EventVerified, core.EventQueued:
 		return
 	}

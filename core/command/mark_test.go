@@ -32,9 +32,8 @@ func TestMarker(t *testing.T) {
 	s := newShip(Env{Stdout: io.Discard, Stderr: io.Discard, Forge: w})
 	said := core.Status{Name: "breakwater/shop/prod", State: core.StatusSuccess, Description: "out"}
 	m := s.marker(t.Context(), &core.Plan{}, core.Actor{ID: "me"})
-	m.next = mark{"1a", said}
 	for range 3 {
-		m.send(t.Context())
+		m.send(t.Context(), mark{"1a", said})
 	}
 	m.say("2b", said)
 	m.close()

@@ -24,6 +24,7 @@ type lineFlags struct {
 type rolloutFlags struct {
 	lineFlags
 	policyFlag
+	showFlags
 	Comment bool `help:"Also show the report on the change that the commit came from, as one comment that is kept up to date."`
 }
 
@@ -84,6 +85,7 @@ func (c *releaseFlags) request(ctx context.Context, s *ship, l *loaded) (func(*c
 	return func(show *console) engine.Request {
 		return engine.Request{
 			Version: version, Previous: c.Previous, FirstRelease: c.FirstRelease, AcceptDrift: drift, Emergency: emergency, PlanFile: l.file, PlanText: l.text,
+			Elsewhere: s.registered(c.showFlags, l, version, show.Say),
 			Waves: func(ctx context.Context) ([]core.StartWave, error) {
 				waves, err := s.waves(ctx, l)
 				if err == nil {
@@ -138,7 +140,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 		return usage{err}
 	}
 	defer told.close()
-	shown := s.marker(ctx, l.Plan, actor)
+	shown := s.marker(ctx, l.Plan, actor, s.displays(ctx, f.showFlags, l.dir)...)
 	defer shown.close()
 	pace := paceOf(book)
 	e := &engine.Engine{

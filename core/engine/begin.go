@@ -118,7 +118,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	if err != nil {
 		return nil, err
 	}
-	previous := cmp.Or(req.Previous, last.LastGood())
+	previous := req.previous(ctx, last)
 	if req.FirstRelease {
 		if previous != "" {
 			return nil, Refused{Reason: fmt.Sprintf("This is not the first release on %s: version %s is known. Leave --first-release out.", e.Line, previous)}

@@ -75,6 +75,10 @@ type Request struct {
 	PlanFile     string
 	PlanText     string
 
+	// Elsewhere finds the version to go back to where the ledger knows none; empty: it is not known there either. Nil:
+	// nobody else is asked.
+	Elsewhere func(ctx context.Context) string
+
 	// Waves cuts the targets into waves, and fills in what each says that it runs, if it can say. It is called only if
 	// a new rollout starts.
 	Waves func(ctx context.Context) ([]core.StartWave, error)

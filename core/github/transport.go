@@ -135,10 +135,11 @@ func conditional(req *http.Request) bool {
 }
 
 // repeatable tells which requests may be sent again when nobody knows what became of them. An object of git, and a
-// status of a commit, are the same when they are made twice; a run that was cancelled twice was cancelled.
+// status of a commit or of a deployment, are the same when they are made twice; a run that was cancelled twice was cancelled.
 func repeatable(req *http.Request) bool {
 	what := within(req)
-	return req.Method != http.MethodPost || strings.HasPrefix(what, "git/") || strings.HasPrefix(what, "statuses/") || strings.HasSuffix(what, "/cancel")
+	return req.Method != http.MethodPost || strings.HasPrefix(what, "git/") || strings.HasPrefix(what, "statuses/") ||
+		strings.HasPrefix(what, "deployments/") && strings.HasSuffix(what, "/statuses") || strings.HasSuffix(what, "/cancel")
 }
 
 // within is the path of a request below its repository, whose own name may be any word.

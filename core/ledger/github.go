@@ -47,9 +47,9 @@ func openGitHub(_ context.Context, place string, env Env) (store, error) {
 }
 
 // Pace implements [core.Metered]. A rollout of five waves that each bake for four hours may take 300 requests in all, of
-// the thousand that a job's token has in each hour.
+// the thousand that a job's token has in each hour; that is with its statuses, a check run and deployments.
 func (l *githubLedger) Pace() core.Pace {
-	return core.Pace{Lease: 2 * time.Hour, Glance: 15 * time.Minute, Watch: time.Minute, Gather: 10 * time.Second}
+	return core.Pace{Lease: 2 * time.Hour, Glance: 20 * time.Minute, Watch: time.Minute, Gather: 10 * time.Second}
 }
 
 // Requests implements [core.Counted].

@@ -1,5 +1,5 @@
-// Package githubtest is a small GitHub: one repository with its git objects, statuses, check runs, pull requests, comments
-// and workflow runs. Objects and refs are those of a real bare repository, so what comes in by the API
+// Package githubtest is a small GitHub: one repository with its git objects, statuses, check runs, deployments, pull
+// requests, comments and workflow runs. Objects and refs are those of a real bare repository, so what comes in by the API
 // can be read by git, and the other way round.
 //
 // Every request and every answer is checked against GitHub's own description of its API: a fake that answers what GitHub
@@ -64,11 +64,12 @@ type Server struct {
 
 // State is what the repository holds beside its objects.
 type State struct {
-	Statuses []Status
-	Checks   []Check
-	Pulls    []Pull
-	Comments []Comment
-	Runs     []Run
+	Statuses    []Status
+	Checks      []Check
+	Deployments []Deployment
+	Pulls       []Pull
+	Comments    []Comment
+	Runs        []Run
 
 	Workflows []Workflow // that can be started by hand
 }
@@ -81,7 +82,9 @@ type Check struct {
 	ID                 int64
 	SHA, Name          string
 	Status, Conclusion string
-	Title              string
+	Title, Summary     string
+	External, Details  string
+	Notes              []Note
 }
 
 // A Pull is an open pull request.

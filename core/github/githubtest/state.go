@@ -13,6 +13,8 @@ func (s *Server) routes() {
 	s.routesRefs()
 	s.routesObjects()
 	s.routesStatuses()
+	s.routesChecks()
+	s.routesDeployments()
 	s.routesPulls()
 	s.routesActions()
 	s.routesJobs()
@@ -84,28 +86,12 @@ func (s *Server) routesStatuses() {
 			Description: text(body, "description"), URL: text(body, "target_url")})
 		return http.StatusCreated, map[string]any{"state": text(body, "state"), "context": text(body, "context"), "description": text(body, "description"), "id": s.id()}
 	})
-	s.handle("GET", "/commits/{ref}/check-runs", func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		of := only(s.state.Checks, func(c Check) bool { return c.SHA == r.PathValue("ref") })
-		return http.StatusOK, map[string]any{"total_count": len(of), "check_runs": list(r, of, s.check)}
-	})
 }
 
 // has reports whether there is such a commit.
 func (s *Server) has(sha string) bool {
 	_, err := s.git(nil, nil, "cat-file", "-e", sha+"^{commit}")
 	return err == nil
-}
-
-func (s *Server) check(c Check) map[string]any {
-	var conclusion any
-	if c.Conclusion != "" {
-		conclusion = c.Conclusion
-	}
-	return map[string]any{"id": c.ID, "head_sha": c.SHA, "name": c.Name, "status": c.Status, "conclusion": conclusion,
-		"html_url": fmt.Sprintf("https://github.com/%s/runs/%d", Repository, c.ID),
-		"output":   map[string]any{"title": c.Title}}
 }
 
 // routesPulls are pull requests and their comments.
