@@ -54,9 +54,9 @@ func (e *Engine) Settle(ctx context.Context, was core.Marker, r *core.Rollout, n
 	}
 	now := e.Clock.Now()
 	switch {
-	case !underWay(r) && len(was.Marks) == 0:
+	case !UnderWay(r) && len(was.Marks) == 0:
 		return nil
-	case !underWay(r):
+	case !UnderWay(r):
 		next = time.Time{}
 	case !abandoned(r, now) || next.IsZero():
 		return nil
@@ -69,8 +69,8 @@ func (e *Engine) Settle(ctx context.Context, was core.Marker, r *core.Rollout, n
 	return nil
 }
 
-// underWay reports whether there is something to come of a rollout without anybody running it again.
-func underWay(r *core.Rollout) bool {
+// UnderWay reports whether there is something to come of a rollout without anybody running it again.
+func UnderWay(r *core.Rollout) bool {
 	switch r.State {
 	case core.StateDeploying, core.StateBaking, core.StateRollingBack:
 		return true
@@ -81,5 +81,5 @@ func underWay(r *core.Rollout) bool {
 
 // abandoned reports whether a rollout is under way and nobody works on it.
 func abandoned(r *core.Rollout, now time.Time) bool {
-	return underWay(r) && (r.Lease.Holder.ID == "" || !now.Before(r.Lease.Until))
+	return UnderWay(r) && (r.Lease.Holder.ID == "" || !now.Before(r.Lease.Until))
 }
