@@ -33,7 +33,7 @@ var files = map[string][]string{
 	"plan/action.yml":     {"reason"},
 	"promote/action.yml":  rollout,
 	"rollback/action.yml": rollout,
-	"tick/action.yml":     rollout,
+	"tick/action.yml":     append([]string{"lines"}, rollout...),
 }
 
 func TestActionMatchesTheSchema(t *testing.T) {
