@@ -82,7 +82,7 @@ func (c *tickCmd) rounds(ctx context.Context, s *ship, markers []core.Marker, di
 	}
 	c.say(s, "Parked lines: %d, due: %d.", len(markers), due)
 	if !next.IsZero() {
-		c.say(s, "The next of the others is due at %s UTC.", next.UTC().Format("2006-01-02 15:04:05"))
+		c.say(s, "The next of the others is due at %s UTC.", next.UTC().Format("2006-01-02 15:04"))
 	}
 	worst := core.ExitDone
 	for _, m := range markers {

@@ -27,7 +27,9 @@ type Found struct {
 
 // Tick looks at a bake that nobody waits for, and writes down what is decided there. It holds no lease and acts on no
 // target: where a wave is due, or one must go back, it has wake run the rollout's last CI run again, and keeps the line for
-// that run for a while. Once the last wave has passed it does so too, for the jobs that wait for that. A rollout that somebody works on, or that rests, is left alone. No rollout yet is nil.
+// that run for a while. Once the last wave has passed it does so too, for the jobs that wait for that. A rollout that
+// somebody works on, or that rests, is left alone. No rollout yet is nil. In the end the line's marker is settled; after an
+// error it stays as it is, and the next tick tries again.
 func (e *Engine) Tick(ctx context.Context, found Found, wake func(ctx context.Context, run string) error) (*core.Rollout, error) {
 	r, err := core.Replay(e.Line, found.Events)
 	if err != nil || r.State == "" {
