@@ -147,7 +147,7 @@ func TestReadmeCommands(t *testing.T) {
 		"simulate": {5, "rolled-back"},
 		"status":   {0, "No rollout on checkout/production yet."},
 		"gate":     {0, "The gate of checkout/production is open. A change may enter."},
-		"tick":     {2, "PROMETHEUS_URL"},
+		"tick":     {0, "Parked lines: 0, due: 0."},
 		"history":  {0, "No rollout on checkout/production started within the last 90d."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"promote":  {2, "PROMETHEUS_URL"},

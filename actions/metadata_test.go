@@ -38,7 +38,7 @@ var files = map[string][]string{
 	"promote/action.yml":  rollout,
 	"rollback/action.yml": with("attempt", "jobs", "matrix", "parallel"),
 	"start/action.yml":    with("attempt", "jobs", "matrix", "parallel"),
-	"tick/action.yml":     rollout,
+	"tick/action.yml":     with("lines"),
 }
 
 func TestActionMatchesTheSchema(t *testing.T) {

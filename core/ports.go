@@ -27,6 +27,17 @@ type Historian interface {
 	History(ctx context.Context, line Line) iter.Seq2[Event, error]
 }
 
+// A Lot is a Ledger that also keeps markers on parked lines, so that one question finds them all, and when each is due.
+type Lot interface {
+	// Parked returns the marker of every line that has one, by the names of the lines. What it costs does not grow with
+	// the number of lines.
+	Parked(ctx context.Context) ([]Marker, error)
+	// Park puts a marker on the line of was that is due at an instant, to the second, and then takes away the marks of
+	// was; a zero instant only takes away. It takes nothing else away: what another process has put there since was was
+	// read is for somebody else to find. The line has events. After an error the old marks, the new one, or both are there.
+	Park(ctx context.Context, was Marker, due time.Time) error
+}
+
 // A Metered is a Ledger whose every use counts against a limit, so that it is used sparingly.
 type Metered interface {
 	// Pace says how often is not too often; zero values leave it to the engine.

@@ -31,7 +31,7 @@ type Env struct {
 type verbs struct {
 	Quickstart quickstartCmd `cmd:"" help:"A rollout on this machine in half a minute: a small fleet of real processes, a good release, a bad one. Nothing to install."`
 	Run        runCmd        `cmd:"" help:"The whole rollout of a version, or the rest of it: resumes what is halted."`
-	Tick       tickCmd       `cmd:"" help:"Look once at a parked bake: end or extend it, and start its CI run again where there is something to do."`
+	Tick       tickCmd       `cmd:"" help:"Look once at every parked bake: end or extend it, and start its CI run again where there is something to do."`
 	Start      startCmd      `cmd:"" help:"Announce a wave that jobs of the CI run deploy, and give their matrix."`
 	Bake       bakeCmd       `cmd:"" help:"Learn what became of the jobs that start or rollback announced; bake and judge the wave."`
 	Plan       planCmd       `cmd:"" help:"Check the plan and print its waves, the share at risk and the earliest finish."`
@@ -118,17 +118,34 @@ type ended struct{ state core.State }
 
 func (e ended) Error() string { return "the rollout is " + string(e.state) }
 
+// reported says that all that went wrong has been told already, and what the exit code is.
+type reported int
+
+func (r reported) Error() string { return fmt.Sprintf("exit code %d", int(r)) }
+
 // fail prints an error once, leaves it behind for later jobs, and returns its exit code.
 func (s *ship) fail(ctx context.Context, err error) int {
-	var done ended
-	if errors.As(err, &done) {
-		return done.state.ExitCode()
+	if errors.As(err, new(ended)) {
+		return s.blame(err)
+	}
+	var known reported
+	if errors.As(err, &known) {
+		return int(known)
 	}
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = errors.New("cancelled before a rollout was started or taken over; nothing was done")
 	}
 	if err := s.publishFailure(ctx, err); err != nil {
 		s.tell(core.Annotation{Title: "Outputs", Message: err.Error()})
+	}
+	return s.blame(err)
+}
+
+// blame prints an error once and returns its exit code.
+func (s *ship) blame(err error) int {
+	var done ended
+	if errors.As(err, &done) { // it has been reported already
+		return done.state.ExitCode()
 	}
 	if mistakes, ok := errors.AsType[config.Mistakes](err); ok {
 		for _, m := range mistakes {
@@ -170,7 +187,7 @@ type ship struct {
 	log     core.Log
 	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
 	wait    core.Wait   // how to wait for bakes, whatever the plan says; empty: as it says
-	ticks   bool        // this process only looks now and then: people are told of what it wrote, and of nothing else
+	round   *round      // of a tick: people are told of what it wrote, and of nothing else; nil: this is none
 	drivers []any       // that were opened: some count what they ask
 	closers []io.Closer // what stays open until the command ends
 }

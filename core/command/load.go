@@ -287,8 +287,11 @@ func (s *ship) askCurrent(ctx context.Context, l *loaded, version string, waves 
 	return group.Wait()
 }
 
-// openLedger opens the ledger that was asked for, or the one that the forge has.
+// openLedger opens the ledger that was asked for, or the one that the forge has. All lines of a round share one.
 func (s *ship) openLedger(ctx context.Context, asked, dir string) (core.Ledger, error) {
+	if s.round != nil {
+		return s.round.book, nil
+	}
 	book, err := ledger.Open(ctx, cmp.Or(asked, s.forge.Job().Ledger), ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock, Waits: s.waits("Ledger")})
 	if err != nil {
 		return nil, usage{err}

@@ -146,6 +146,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) }, Jobs: s.crew(l.dir),
+		Warn:  func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
 		Admit: admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
@@ -169,6 +170,8 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 		r, err = already.Rollout, nil
 	}
 	switch {
+	case err != nil && s.round != nil: // the job's commit is not the rollout's
+		return err
 	case err != nil:
 		shown.refuse(l.Line(), err)
 		return err
@@ -185,7 +188,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 		return err
 	}
 	shown.close()
-	if n := requests(append(s.drivers, book, s.forge)...); n > 0 {
+	if n := requests(append(s.drivers, book, s.forge)...); n > 0 && s.round == nil {
 		show.Say("Requests to the API: %d.", n)
 	}
 	if !t.done(r) {
@@ -197,20 +200,26 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 
 // conclude leaves behind what became of a rollout: on the commit, in outputs and the summary, on paper.
 func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, r *core.Rollout, more []core.Output, show *console, shown *marker) error {
-	next, news := due(l.Plan, r), !s.ticks || shown.wrote
+	next, news := due(l.Plan, r), s.round == nil || shown.wrote
 	if news {
 		shown.show(r)
 	}
-	if err := s.publish(ctx, r, next, more); err != nil {
+	if s.round != nil {
+		s.round.add(r, next)
+	} else if err := s.publish(ctx, r, next, more); err != nil {
 		return err
 	}
 	if f.Comment && news {
 		s.comment(ctx, r, shown.commitOf(r))
 	}
-	if f.JSON {
+	switch {
+	case f.JSON && s.round != nil: // printed with those of the other lines
+		return nil
+	case f.JSON:
 		return s.print(report.NewStatus(r, next))
+	default:
+		return show.outcome(r)
 	}
-	return show.outcome(r)
 }
 
 // explain says, where the job's mistakes are shown, why a rollout is not done and what a re-run does.

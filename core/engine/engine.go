@@ -36,6 +36,9 @@ type Engine struct {
 	// Jobs tells what became of acts that the plan leaves to jobs of the CI run. Nil: such a plan is not carried out.
 	Jobs Jobs
 
+	// Warn is told what keeps the engine from working as it should, without stopping it. Nil: nobody is.
+	Warn func(error)
+
 	// Dead reports that the process of a lease's holder is known to be gone.
 	Dead func(core.Actor) bool
 
@@ -106,6 +109,8 @@ type session struct {
 	bake    lookout
 	hours   timetable
 	ended   bool      // this process wrote that the rollout is over
+	stays   bool      // it has said that it waits with a bake that it cannot park
+	next    time.Time // when the next look of a parked bake is due; zero: that is not known
 	glanced time.Time // when the ledger was last looked at while time passed
 }
 
@@ -159,7 +164,7 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 		return s.look(ctx, step.At)
 	case core.DoWait:
 		if s.parks() {
-			return s.park(ctx)
+			return s.park(ctx, step.At)
 		}
 		return s.wait(ctx, step.At)
 	case core.DoPass:

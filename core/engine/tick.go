@@ -19,37 +19,24 @@ const (
 	awakening = 15 * time.Minute
 )
 
-// errParked says that the bake goes on without this process.
-var errParked = errors.New("the bake is parked")
-
-// parks reports whether the bake at work is one that no process waits for.
-func (s *session) parks() bool {
-	w := &s.r.Waves[s.r.Wave]
-	return s.r.State == core.StateBaking && w.State == core.WaveBaking && s.gear.Plan.Waves[w.Rule].Bake.Wait == core.WaitPark
-}
-
-// park gives the line back in the middle of a bake. What happens until somebody looks again is judged then.
-func (s *session) park(ctx context.Context) error {
-	if err := s.write(ctx, core.Event{Type: core.EventReleased}); err != nil {
-		return err
-	}
-	return errParked
+// A Found is a line as a tick found it: its marker, which was read first, and the events of its newest rollout.
+type Found struct {
+	Marker core.Marker
+	Events []core.Event
 }
 
 // Tick looks at a bake that nobody waits for, and writes down what is decided there. It holds no lease and acts on no
 // target: where a wave is due, or one must go back, it has wake run the rollout's last CI run again, and keeps the line for
-// that run for a while. Once the last wave has passed it does so too, for the jobs that wait for that. A rollout that somebody works on, or that rests, is left alone. No rollout yet is nil.
-func (e *Engine) Tick(ctx context.Context, wake func(ctx context.Context, run string) error) (*core.Rollout, error) {
-	events, err := e.Ledger.Read(ctx, e.Line)
-	if err != nil {
-		return nil, err
-	}
-	r, err := core.Replay(e.Line, events)
+// that run for a while. Once the last wave has passed it does so too, for the jobs that wait for that. A rollout that
+// somebody works on, or that rests, is left alone. No rollout yet is nil. In the end the line's marker is settled; after an
+// error it stays as it is, and the next tick tries again.
+func (e *Engine) Tick(ctx context.Context, found Found, wake func(ctx context.Context, run string) error) (*core.Rollout, error) {
+	r, err := core.Replay(e.Line, found.Events)
 	if err != nil || r.State == "" {
 		return nil, err
 	}
 	if !abandoned(r, e.Clock.Now()) {
-		return r, nil
+		return r, e.Settle(ctx, found.Marker, r, time.Time{})
 	}
 	if err := e.governed(r); err != nil {
 		return r, err
@@ -62,28 +49,27 @@ func (e *Engine) Tick(ctx context.Context, wake func(ctx context.Context, run st
 	s.beside = true
 	s.hurry()
 	defer s.bake.close()
-	run := lastRun(events)
-	switch due, err := s.decide(ctx); {
-	case err != nil:
+	due, err := s.decide(ctx)
+	if err != nil {
 		return s.r, err
-	case due:
-		return s.r, s.wake(ctx, run, wake)
-	case s.ended && s.r.State == core.StateSucceeded && run != "":
-		if err := wake(ctx, run); err != nil {
-			return s.r, fmt.Errorf("rollout %s has succeeded, but what comes after it in its CI run does not start by itself; re-run it: %w", s.r.ID, err)
-		}
 	}
-	return s.r, nil
+	if err := s.rouse(ctx, due, lastRun(found.Events), wake); err != nil {
+		return s.r, err
+	}
+	return s.r, e.Settle(ctx, found.Marker, s.r, s.next)
 }
 
-// abandoned reports whether a rollout is under way and nobody works on it.
-func abandoned(r *core.Rollout, now time.Time) bool {
-	switch r.State {
-	case core.StateDeploying, core.StateBaking, core.StateRollingBack:
-		return r.Lease.Holder.ID == "" || !now.Before(r.Lease.Until)
-	default:
-		return false
+// rouse has the run started again if a look has found something for it to do, or if what comes after the rollout may begin.
+func (s *session) rouse(ctx context.Context, due bool, run string, wake func(context.Context, string) error) error {
+	switch {
+	case due:
+		return s.wake(ctx, run, wake)
+	case s.ended && s.r.State == core.StateSucceeded && run != "":
+		if err := wake(ctx, run); err != nil {
+			return fmt.Errorf("rollout %s has succeeded, but what comes after it in its CI run does not start by itself; re-run it: %w", s.r.ID, err)
+		}
 	}
+	return nil
 }
 
 // decide goes through the looks that are due. It reports whether there is something to be done to targets.
@@ -105,6 +91,7 @@ func (s *session) decide(ctx context.Context) (bool, error) {
 		case core.DoDeploy, core.DoRehearse, core.DoRevert, core.DoBake:
 			return true, nil
 		case core.DoWait, core.DoNothing:
+			s.next = step.At
 			return false, nil
 		}
 		err := s.carryOut(ctx, step)

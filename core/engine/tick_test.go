@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/ledger"
 )
 
@@ -36,11 +37,28 @@ func (p *parked) tick(t *testing.T) core.State {
 	t.Helper()
 	e := p.engine()
 	e.Actor = core.Actor{ID: fmt.Sprint("tick at ", time.Now()), Run: "99", Attempt: 1}
-	r, err := e.Tick(t.Context(), p.wake)
+	r, err := e.Tick(t.Context(), p.found(t), p.wake)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r.State
+}
+
+// found is the line as a tick finds it.
+func (p *parked) found(t *testing.T) engine.Found {
+	t.Helper()
+	found := engine.Found{Marker: core.Marker{Line: p.plan.Line()}}
+	if lot, ok := p.book.(core.Lot); ok {
+		all, err := lot.Parked(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) > 0 {
+			found.Marker = all[0]
+		}
+	}
+	found.Events = p.events(t)
+	return found
 }
 
 func (p *parked) wake(_ context.Context, run string) error {
@@ -179,7 +197,7 @@ func TestTicksAtTheSameTime(t *testing.T) {
 		e := p.engine()
 		e.Actor = core.Actor{ID: "unlucky"}
 		busy := errors.New("the run is busy")
-		if _, err := e.Tick(t.Context(), func(context.Context, string) error { return busy }); !errors.Is(err, busy) {
+		if _, err := e.Tick(t.Context(), p.found(t), func(context.Context, string) error { return busy }); !errors.Is(err, busy) {
 			t.Fatalf("%v; want why it could not be woken", err)
 		}
 		var all sync.WaitGroup
@@ -187,7 +205,7 @@ func TestTicksAtTheSameTime(t *testing.T) {
 			all.Go(func() {
 				e := p.engine()
 				e.Actor = core.Actor{ID: fmt.Sprint("tick-", i)}
-				if _, err := e.Tick(t.Context(), p.wake); err != nil {
+				if _, err := e.Tick(t.Context(), p.found(t), p.wake); err != nil {
 					t.Error(err)
 				}
 			})
@@ -208,7 +226,7 @@ func TestTicksAtTheSameTime(t *testing.T) {
 func TestTickLeavesOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newParked()
-		if r, err := p.engine().Tick(t.Context(), p.wake); r != nil || err != nil {
+		if r, err := p.engine().Tick(t.Context(), p.found(t), p.wake); r != nil || err != nil {
 			t.Errorf("before the first rollout: %v, %v", r, err)
 		}
 		for i := range p.plan.Waves {

@@ -39,5 +39,13 @@
 // In git an append is a commit with the one before it as its only parent, and it changes one file. It is pushed only if
 // the ref still is at that parent. github: makes the same commits through the API. The ref's log is for people: each subject says what happened.
 //
+// # Markers
+//
+// A parked line has a marker beside it, see [core.Lot], that says from when on it is worth a look: an empty file or a ref,
+// of which only the name counts. DUE is a Unix time, ONCE a random text.
+//
+//	file:  DIR/.parked/<service>,<environment>,DUE-ONCE
+//	git:   refs/breakwater-parked/<service>/<environment>/DUE-ONCE    at a commit of the line
+//
 // Names of services and environments have letters, digits, dash, underscore and dots, in every ledger.
 package ledger

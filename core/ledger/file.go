@@ -18,6 +18,7 @@ const fileSegment = 1 << 20
 
 // A fileLedger keeps each line in a folder of its own, locked while it is read or written.
 type fileLedger struct {
+	lot
 	dir   string
 	clock core.Clock
 	disk  disk
@@ -35,9 +36,9 @@ func openFile(_ context.Context, place string, env Env) (store, error) {
 	case err == nil && !info.IsDir():
 		return nil, fmt.Errorf("%s is a file; name a folder", dir)
 	}
-	return &fileLedger{
-		dir: dir, clock: env.Clock, limit: fileSegment, disk: disk{write: (*os.File).Write, sync: (*os.File).Sync},
-	}, nil
+	l := &fileLedger{dir: dir, clock: env.Clock, limit: fileSegment, disk: disk{write: (*os.File).Write, sync: (*os.File).Sync}}
+	l.lot = lot{l}
+	return l, nil
 }
 
 func fileName(i int) string { return fmt.Sprintf("%06d.jsonl", i) }

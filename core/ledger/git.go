@@ -17,6 +17,7 @@ const gitSegment = 64 << 10
 // A gitLedger keeps each line under a ref of a git remote. A commit is an append; a push that only moves the ref on
 // from the commit that was read is the compare-and-swap.
 type gitLedger struct {
+	lot
 	remote *remote
 	clock  core.Clock
 	turn   turn
@@ -49,7 +50,9 @@ func openGit(ctx context.Context, place string, env Env) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gitLedger{remote: r, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]head)}, nil
+	l := &gitLedger{remote: r, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]head)}
+	l.lot = lot{l}
+	return l, nil
 }
 
 func refOf(line core.Line) string { return "refs/breakwater/" + line.String() }
@@ -71,7 +74,7 @@ func (l *gitLedger) Read(ctx context.Context, line core.Line) (events []core.Eve
 		return nil, err
 	}
 	defer l.turn.done()
-	err = l.retry(ctx, "read", line, func() error {
+	err = l.retry(ctx, "read", refOf(line), func() error {
 		h, err := l.look(ctx, line)
 		if err != nil {
 			return err
@@ -97,7 +100,7 @@ func (l *gitLedger) History(ctx context.Context, line core.Line) iter.Seq2[core.
 				return nil, err
 			}
 			defer l.turn.done()
-			err = l.retry(ctx, "read", line, func() error {
+			err = l.retry(ctx, "read", refOf(line), func() error {
 				texts, err = load(ctx, from, to)
 				return err
 			})
@@ -112,7 +115,7 @@ func (l *gitLedger) current(ctx context.Context, line core.Line) (h head, err er
 		return head{}, err
 	}
 	defer l.turn.done()
-	err = l.retry(ctx, "read", line, func() error {
+	err = l.retry(ctx, "read", refOf(line), func() error {
 		h, err = l.look(ctx, line)
 		return err
 	})
@@ -203,7 +206,7 @@ func (l *gitLedger) Append(ctx context.Context, line core.Line, after int64, eve
 	defer l.turn.done()
 	h := l.heads[line]
 	if h.end.seq != after || h.commit == "" {
-		err := l.retry(ctx, "read", line, func() (err error) {
+		err := l.retry(ctx, "read", refOf(line), func() (err error) {
 			h, err = l.look(ctx, line)
 			return err
 		})
@@ -253,7 +256,7 @@ func (l *gitLedger) commit(ctx context.Context, line core.Line, h head, text []b
 // push moves the remote's ref from one head to the next. Whatever a failed push says, the remote decides what happened:
 // its answer may have been lost after it took the push.
 func (l *gitLedger) push(ctx context.Context, line core.Line, from, to head, text []byte) error {
-	return l.retry(ctx, "write", line, func() error {
+	return l.retry(ctx, "write", refOf(line), func() error {
 		pushed := l.remote.push(ctx, refOf(line), from.commit, to.commit)
 		if pushed == nil {
 			l.heads[line] = to

@@ -118,8 +118,17 @@ func (r *remote) cat(ctx context.Context, names []string) (texts [][]byte, missi
 // push moves a ref of the remote from one commit to its child, only if it is still where it was; from is empty to make
 // the ref.
 func (r *remote) push(ctx context.Context, ref, from, to string) error {
-	out, err := r.ask(ctx, nil, "push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no",
-		"--force-with-lease="+ref+":"+from, alias, to+":"+ref)
+	return r.send(ctx, "--force-with-lease="+ref+":"+from, alias, to+":"+ref)
+}
+
+// set makes refs of the remote, or removes them, as git push is told.
+func (r *remote) set(ctx context.Context, refspecs ...string) error {
+	return r.send(ctx, append([]string{alias}, refspecs...)...)
+}
+
+func (r *remote) send(ctx context.Context, what ...string) error {
+	args := []string{"push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no"}
+	out, err := r.ask(ctx, nil, append(args, what...)...)
 	trouble, failed := errors.AsType[*gitError](err)
 	if !failed {
 		return err

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"github.com/breakwater-ci/breakwater/core"
 )
 
 const (
@@ -16,7 +14,7 @@ const (
 )
 
 // retry calls try until it works, fails for good, or has failed often enough: about 15 s in all.
-func (l *gitLedger) retry(ctx context.Context, do string, line core.Line, try func() error) error {
+func (l *gitLedger) retry(ctx context.Context, do, ref string, try func() error) error {
 	pause := firstPause
 	for n := 1; ; n++ {
 		err := try()
@@ -25,16 +23,16 @@ func (l *gitLedger) retry(ctx context.Context, do string, line core.Line, try fu
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("%s %s on %s: %w", do, refOf(line), l.remote.name, ctx.Err())
+			return fmt.Errorf("%s %s on %s: %w", do, ref, l.remote.name, ctx.Err())
 		case !failed: // the remote was asked, and its answer stands
 			return err
 		case trouble.final || n == tries:
 			return fmt.Errorf("cannot %s %s on %s: %w; check that the remote can be reached and that this job may %s it "+
-				"(GitHub: permissions: contents: write; GitLab: a token that may push)", do, refOf(line), l.remote.name, trouble, do)
+				"(GitHub: permissions: contents: write; GitLab: a token that may push)", do, ref, l.remote.name, trouble, do)
 		}
 		wait := time.Duration(float64(pause) * (0.5 + rand.Float64()))
 		if err := l.clock.Wait(ctx, l.clock.Now().Add(wait)); err != nil {
-			return fmt.Errorf("%s %s on %s: %w; before that: %w", do, refOf(line), l.remote.name, err, trouble)
+			return fmt.Errorf("%s %s on %s: %w; before that: %w", do, ref, l.remote.name, err, trouble)
 		}
 		pause *= 2
 	}

@@ -26,6 +26,7 @@ const mayWrite = "contents: write"
 // clone is needed. A commit is an append; moving the ref on without force is the compare-and-swap. An append costs three
 // requests, whatever the history: a tree, a commit, the ref.
 type githubLedger struct {
+	lot
 	api   *github.Client
 	clock core.Clock
 	turn  turn
@@ -43,7 +44,9 @@ func openGitHub(_ context.Context, place string, env Env) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &githubLedger{api: api, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]githubHead)}, nil
+	l := &githubLedger{api: api, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]githubHead)}
+	l.lot = lot{l}
+	return l, nil
 }
 
 // Pace implements [core.Metered]. A rollout of five waves that each bake for four hours may take 300 requests in all, of

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"iter"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -12,8 +14,10 @@ import (
 // Memory is a ledger that lasts as long as the process. It keeps events as the text that the other ledgers write, so
 // what comes back is what a file would give and shares nothing with what went in.
 type Memory struct {
-	mu    sync.Mutex
-	lines map[core.Line]*memoryLine
+	lot
+	mu     sync.Mutex
+	lines  map[core.Line]*memoryLine
+	parked map[string]bool // marks
 }
 
 type memoryLine struct {
@@ -23,7 +27,11 @@ type memoryLine struct {
 }
 
 // NewMemory returns an empty ledger.
-func NewMemory() *Memory { return &Memory{lines: make(map[core.Line]*memoryLine)} }
+func NewMemory() *Memory {
+	m := &Memory{lines: make(map[core.Line]*memoryLine), parked: make(map[string]bool)}
+	m.lot = lot{m}
+	return m
+}
 
 // Read implements [core.Ledger].
 func (m *Memory) Read(ctx context.Context, line core.Line) ([]core.Event, error) {
@@ -101,5 +109,33 @@ func (m *Memory) Append(ctx context.Context, line core.Line, after int64, events
 	l.text = append(l.text, text...)
 	l.end = endOf(events[len(events)-1])
 	m.lines[line] = l
+	return nil
+}
+
+// marks implements shelf.
+func (m *Memory) marks(context.Context) ([]string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.parked)), nil
+}
+
+// putMark implements shelf.
+func (m *Memory) putMark(_ context.Context, line core.Line, mark string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.lines[line] == nil {
+		return errUnmarked(line)
+	}
+	m.parked[mark] = true
+	return nil
+}
+
+// dropMarks implements shelf.
+func (m *Memory) dropMarks(_ context.Context, _ core.Line, marks []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, mark := range marks {
+		delete(m.parked, mark)
+	}
 	return nil
 }

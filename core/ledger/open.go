@@ -23,6 +23,7 @@ type Env struct {
 type store interface {
 	core.Ledger
 	core.Historian
+	core.Lot
 }
 
 // kinds are the schemes of ledger URLs. What follows the colon is the opener's.
@@ -42,7 +43,7 @@ var kinds = []struct {
 //	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands
 //	github:     the job's repository on GitHub, through the API; another one is github:OWNER/NAME
 //
-// The ledger can be used by several goroutines. It also implements [core.Historian], and [io.Closer]: Close removes
+// The ledger can be used by several goroutines. It also implements [core.Historian], [core.Lot], and [io.Closer]: Close removes
 // what it keeps on this machine while it works.
 func Open(ctx context.Context, url string, env Env) (core.Ledger, error) {
 	scheme, place, _ := strings.Cut(url, ":")

@@ -20,6 +20,11 @@ func (t turn) begin(ctx context.Context, line core.Line) error {
 	if err := checkLine(line); err != nil {
 		return err
 	}
+	return t.take(ctx)
+}
+
+// take waits for the turn of an operation on no line in particular.
+func (t turn) take(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -49,6 +49,11 @@ func Summary(r *core.Rollout, now time.Time) string {
 	return b.String()
 }
 
+// Unseen is the Markdown of a line that a tick could not look at.
+func Unseen(l core.Line, why string) string {
+	return fmt.Sprintf("## %s was not looked at\n\n**Why:** %s\n", markdown(l.String(), 120), markdown(why, 1000))
+}
+
 // Refusal is the Markdown of a job that was not let in. until is when it may come again; zero: that is not known.
 func Refusal(reason string, until time.Time) string {
 	text := fmt.Sprintf("## Blocked\n\n**Why:** %s\n", markdown(reason, 1000))

@@ -8,7 +8,7 @@ const repo = "/repos/{owner}/{repo}";
 const used = {
   "/git/matching-refs/{ref}": ["get"],
   "/git/refs": ["post"],
-  "/git/refs/{ref}": ["patch"],
+  "/git/refs/{ref}": ["delete", "patch"],
   "/git/commits": ["post"],
   "/git/commits/{commit_sha}": ["get"],
   "/git/trees": ["post"],

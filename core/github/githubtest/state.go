@@ -11,6 +11,7 @@ import (
 // routes are all operations.
 func (s *Server) routes() {
 	s.routesRefs()
+	s.routesMoreRefs()
 	s.routesObjects()
 	s.routesStatuses()
 	s.routesChecks()

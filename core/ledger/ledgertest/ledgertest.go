@@ -24,20 +24,23 @@ var epoch = time.Date(2026, 11, 23, 9, 0, 0, 123456789, time.UTC)
 // as another process would.
 func Run(t *testing.T, fresh func(t *testing.T) (open func() core.Ledger)) {
 	for name, check := range map[string]func(*testing.T, func() core.Ledger){
-		"an empty line has no events":                   emptyLine,
-		"every event comes back with all its fields":    roundTrip,
-		"an append after another event is a conflict":   conflict,
-		"two lines do not know of each other":           twoLines,
-		"Read gives the newest rollout, History all":    newestRollout,
-		"an append of several events is all or nothing": batches,
-		"writers at the same time lose nothing":         concurrentWriters,
-		"two writers of a first event: one wins":        firstEvent,
-		"what goes in and what comes out is not shared": notShared,
-		"a context that has ended is an error":          cancelled,
-		"large events":                                  largeEvents,
-		"many events":                                   manyEvents,
-		"events that do not follow are refused":         refused,
-		"names that are no path are refused":            badNames,
+		"an empty line has no events":                    emptyLine,
+		"every event comes back with all its fields":     roundTrip,
+		"an append after another event is a conflict":    conflict,
+		"two lines do not know of each other":            twoLines,
+		"Read gives the newest rollout, History all":     newestRollout,
+		"an append of several events is all or nothing":  batches,
+		"writers at the same time lose nothing":          concurrentWriters,
+		"two writers of a first event: one wins":         firstEvent,
+		"what goes in and what comes out is not shared":  notShared,
+		"a context that has ended is an error":           cancelled,
+		"large events":                                   largeEvents,
+		"many events":                                    manyEvents,
+		"events that do not follow are refused":          refused,
+		"names that are no path are refused":             badNames,
+		"a marker is found until it is taken away":       parkedLines,
+		"who moves a marker takes only what it has seen": parkedTwice,
+		"a line without events is not parked":            parkedNothing,
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
