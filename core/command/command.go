@@ -16,6 +16,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/report"
 )
 
 // Env is the process as the commands see it.
@@ -166,10 +167,11 @@ type ship struct {
 	environ map[string]string
 	forge   core.Forge
 	log     core.Log
-	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
-	wait    core.Wait   // how to wait for bakes, whatever the plan says; empty: as it says
-	ticks   bool        // this process only looks now and then: people are told of what it wrote, and of nothing else
-	closers []io.Closer // what stays open until the command ends
+	law     *lawbook     // the policy that was asked for; nil: none was, or it was not read yet
+	wait    core.Wait    // how to wait for bakes, whatever the plan says; empty: as it says
+	ticks   bool         // this process only looks now and then: people are told of what it wrote, and of nothing else
+	looks   report.Looks // what the checks saw, for the report
+	closers []io.Closer  // what stays open until the command ends
 }
 
 func newShip(env Env) *ship {

@@ -115,7 +115,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, done func
 	defer shown.close()
 	pace := paceOf(book)
 	e := &engine.Engine{
-		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown}, Dead: dead,
+		Line: l.Line(), Ledger: witness{book, &s.looks}, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown, &s.looks}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
 		Admit:   admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
