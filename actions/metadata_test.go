@@ -32,6 +32,7 @@ var files = map[string][]string{
 	"gate/action.yml":     {"next-at", "reason"},
 	"plan/action.yml":     {"reason"},
 	"promote/action.yml":  rollout,
+	"report/action.yml":   {"next-at", "reason", "report", "rollout", "state", "targets", "wave"},
 	"rollback/action.yml": rollout,
 	"tick/action.yml":     rollout,
 }

@@ -41,6 +41,7 @@ type verbs struct {
 	Gate       gateCmd       `cmd:"" help:"May a change enter the line now? Shows it as a status that a protected branch can require."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
+	Report     reportCmd     `cmd:"" help:"One rollout, the newest or a past one, as a page that needs nothing else: waves, targets, checks, overrides, log."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, or a named good one, by hand: of a finished rollout too."`
 	Promote    promoteCmd    `cmd:"" help:"End a bake early, or pass a halted wave or precheck, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
@@ -224,8 +225,10 @@ func (s *ship) dir() (string, error) {
 }
 
 // print writes a value as JSON.
-func (s *ship) print(v any) error {
-	e := json.NewEncoder(s.Stdout)
+func (s *ship) print(v any) error { return encode(s.Stdout, v) }
+
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)

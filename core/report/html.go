@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +40,8 @@ type sheet struct {
 	Precheck  []verdictSheet
 	Verified  checkSheet
 	Events    []eventSheet
-	Hidden    int // events before those
+	Hidden    int  // events before those
+	Short     bool // the log is shown unfolded
 }
 
 // A fact is a line of the page's head. Link is empty if there is none.
@@ -79,7 +79,9 @@ type eventSheet struct {
 	At         time.Time
 	Wave, Type string
 	What       string
-	By         string // of an override
+	By         string // who asked for it, or took the line; empty: the actor before
+	Looks      int    // that said the same one after the other
+	Until      time.Time
 }
 
 // HTML writes the report of one rollout as one page that needs nothing else: it loads nothing and runs nothing. events
@@ -99,11 +101,9 @@ func HTML(w io.Writer, r *core.Rollout, events []core.Event, v View) error {
 		s.Waves = append(s.Waves, newWaveSheet(r, &r.Waves[i], &looks, scope, v))
 		s.Waves[i].Share = percent(share[i])
 	}
-	log := condensed(events)
+	log := eventSheets(events)
 	s.Hidden = max(0, len(log)-mostEvents)
-	for _, e := range log[s.Hidden:] {
-		s.Events = append(s.Events, newEventSheet(e))
-	}
+	s.Events, s.Short = log[s.Hidden:], len(log) <= 40
 	if err := htmlPage.Execute(w, s); err != nil {
 		return fmt.Errorf("the page could not be written: %w", err)
 	}
@@ -122,12 +122,12 @@ func facts(r *core.Rollout, now time.Time) []fact {
 	}
 	all := []fact{{Name: "Previous version", Text: htmlText(previous(r))}, who}
 	if r.Ended.IsZero() {
-		all = append(all, fact{Name: line(string(r.State), 20) + " since", Text: fmt.Sprintf("%s UTC, %s", instant(r.Changed), lasting(now.Sub(r.Changed)))})
+		all = append(all, fact{Name: "In this state since", Text: fmt.Sprintf("%s UTC, %s", instant(r.Changed), lasting(now.Sub(r.Changed)))})
 	} else {
 		all = append(all, fact{Name: "Ended", Text: fmt.Sprintf("%s UTC, after %s", instant(r.Ended), lasting(r.Ended.Sub(r.Began)))})
 	}
 	n, of := out(r)
-	all = append(all, fact{Name: "Runs it, or may", Text: fmt.Sprintf("%d of %s", n, plural(of, "target"))})
+	all = append(all, fact{Name: "Runs this version, or may", Text: fmt.Sprintf("%d of %s", n, plural(of, "target"))})
 	if r.Why != "" && r.Why != why(r) {
 		all = append(all, fact{Name: "Went back because", Text: htmlText(r.Why)})
 	}
@@ -168,8 +168,24 @@ func verdictSheets(all []core.Verdict) []verdictSheet {
 	return rows
 }
 
+// eventSheets is the log: looks that say the same are one line of it.
+func eventSheets(events []core.Event) []eventSheet {
+	var log []eventSheet
+	for _, e := range condensed(events) {
+		one := newEventSheet(e)
+		if n := len(log); n > 0 && e.Type == core.EventLooked {
+			if last := &log[n-1]; last.Type == one.Type && last.Wave == one.Wave && last.What == one.What {
+				last.Looks, last.Until = last.Looks+1, e.At
+				continue
+			}
+		}
+		log = append(log, one)
+	}
+	return log
+}
+
 func newEventSheet(e core.Event) eventSheet {
-	s := eventSheet{At: e.At, Wave: cmp.Or(e.Wave, "-"), Type: string(e.Type), What: happened(e)}
+	s := eventSheet{At: e.At, Wave: cmp.Or(e.Wave, "-"), Type: string(e.Type), What: happened(e), Looks: 1}
 	switch {
 	case e.Override != nil:
 		s.By = cmp.Or(e.Override.By.Name, e.Override.By.Host, e.Override.By.ID, "somebody")
@@ -205,5 +221,5 @@ func drawings(all []*series) []drawing {
 	for _, s := range all {
 		drawn = append(drawn, s.draw())
 	}
-	return slices.Clip(drawn)
+	return drawn
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,7 +87,6 @@ type drawing struct {
 	Check     string
 	Shadow    bool
 	Legend    string
-	Newest    string
 	Low, High string
 	From, To  time.Time
 	Paths     []path
@@ -94,6 +94,9 @@ type drawing struct {
 
 // A path is the d of an SVG path.
 type path struct{ Class, D string }
+
+// rough writes a number where there is little room.
+func rough(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 
 // draw places the looks where they were in time. Where there was no number the line is broken: nobody knows.
 func (s *series) draw() drawing {
@@ -107,7 +110,7 @@ func (s *series) draw() drawing {
 	}
 	low, high = room(low, high)
 	last := s.looks[len(s.looks)-1]
-	d := drawing{Check: s.check, Shadow: s.shadow, Low: number(&low), High: number(&high), From: s.looks[0].at, To: last.at,
+	d := drawing{Check: s.check, Shadow: s.shadow, Low: rough(low), High: rough(high), From: s.looks[0].at, To: last.at,
 		Legend: fmt.Sprintf("%s, %s to %s UTC", plural(len(s.looks), "look"), instant(s.looks[0].at), last.at.UTC().Format(time.TimeOnly))}
 	place := func(l look, v float64) string {
 		x := 100 * float64(l.at.Sub(s.looks[0].at)) / float64(s.span())

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func page2(t *testing.T, s *story) string {
+func rendered(t *testing.T, s *story) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := HTML(&b, s.rollout(), s.events, View{Plan: plan, Now: s.at.Add(18 * time.Minute)}); err != nil {
@@ -22,7 +22,7 @@ func TestHTML(t *testing.T) {
 		"promoted": stories["promoted"], "pending": stories["pending"], "baking": stories["baking"],
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := page2(t, tell(t))
+			got := rendered(t, tell(t))
 			golden(t, name+".html", got)
 			for _, bad := range []string{"<script", "src=", "url(", "@import", "ZgotmplZ"} {
 				if strings.Contains(got, bad) {
