@@ -62,7 +62,7 @@ func spans(r *core.Rollout, w *core.Wave, now time.Time) []span {
 	switch {
 	case !w.Out.IsZero():
 		add("deploy", "done", w.Began, w.Out)
-		name, tag := bakeSpan(w)
+		name, tag := bakeSpan(w, back)
 		add(name, tag, w.Since, bakeEnd(r, w, now))
 	case back:
 		add("deploy failed", "crit", w.Began, r.Turned)
@@ -80,9 +80,11 @@ func spans(r *core.Rollout, w *core.Wave, now time.Time) []span {
 	return all
 }
 
-// bakeSpan is the name of a bake and its tag.
-func bakeSpan(w *core.Wave) (name, tag string) {
+// bakeSpan is the name of a bake and its tag. back: the wave goes, or went, back.
+func bakeSpan(w *core.Wave, back bool) (name, tag string) {
 	switch {
+	case back && w.Passed.IsZero():
+		return "bake not passed", "crit"
 	case w.State == core.WaveBaking:
 		return "bake", "active"
 	case w.State == core.WaveHalted:

@@ -111,7 +111,7 @@ func (s *series) draw() drawing {
 	low, high = room(low, high)
 	last := s.looks[len(s.looks)-1]
 	d := drawing{Check: s.check, Shadow: s.shadow, Low: rough(low), High: rough(high), From: s.looks[0].at, To: last.at,
-		Legend: fmt.Sprintf("%s, %s to %s UTC", plural(len(s.looks), "look"), instant(s.looks[0].at), last.at.UTC().Format(time.TimeOnly))}
+		Legend: plural(len(s.looks), "look")}
 	place := func(l look, v float64) string {
 		x := 100 * float64(l.at.Sub(s.looks[0].at)) / float64(s.span())
 		y := 100 * (high/2 - v/2) / (high/2 - low/2) // halves: the whole may be more than a number can hold
