@@ -149,6 +149,7 @@ func TestReadmeCommands(t *testing.T) {
 		"gate":     {0, "The gate of checkout/production is open. A change may enter."},
 		"tick":     {0, "Parked lines: 0, due: 0."},
 		"history":  {0, "No rollout on checkout/production started within the last 90d."},
+		"report":   {0, "No rollout on checkout/production yet."},
 		"rollback": {2, "PROMETHEUS_URL"}, // it needs what the plan needs
 		"promote":  {2, "PROMETHEUS_URL"},
 		"abort":    {2, "PROMETHEUS_URL"},
@@ -192,7 +193,7 @@ var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
 // TestActionInputs keeps the inputs of each action the flags of the command that it runs.
 func TestActionInputs(t *testing.T) {
-	for _, command := range []string{"run", "plan", "check", "tick", "gate", "promote", "rollback"} {
+	for _, command := range []string{"run", "plan", "check", "tick", "gate", "promote", "report", "rollback"} {
 		file := filepath.Join("actions", command, "action.yml")
 		if command == "run" {
 			file = "action.yml"

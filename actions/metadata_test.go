@@ -36,6 +36,7 @@ var files = map[string][]string{
 	"gate/action.yml":     {"next-at", "reason"},
 	"plan/action.yml":     {"matrix", "reason", "waves"},
 	"promote/action.yml":  rollout,
+	"report/action.yml":   with("report"),
 	"rollback/action.yml": with("attempt", "jobs", "matrix", "parallel"),
 	"start/action.yml":    with("attempt", "jobs", "matrix", "parallel"),
 	"tick/action.yml":     with("lines"),

@@ -27,7 +27,7 @@ type Verdict struct {
 	Window  string      `json:"window,omitempty"` // the stretch of time that the query covered
 	Value   *float64    `json:"value,omitempty"`  // the worst value seen, when it is a finite number
 
-	Evidence json.RawMessage `json:"evidence,omitempty"` // of a compare or burn_rate check: the numbers behind the reason
+	Evidence json.RawMessage `json:"evidence,omitempty"` // of a compare, burn_rate or threshold check: the numbers behind the reason
 	Memory   json.RawMessage `json:"memory,omitempty"`   // what the check needs to go on in another process
 }
 

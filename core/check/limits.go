@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -26,6 +27,18 @@ func (l limits) check() error {
 	default:
 		return nil
 	}
+}
+
+// evidence are the limits that a value is held against; none if they cannot be written as numbers of JSON.
+func (l limits) evidence() json.RawMessage {
+	text, err := json.Marshal(struct {
+		Min *float64 `json:"min,omitempty"`
+		Max *float64 `json:"max,omitempty"`
+	}{l.min, l.max})
+	if err != nil {
+		return nil
+	}
+	return text
 }
 
 func (l limits) broken(v float64) bool {

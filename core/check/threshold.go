@@ -90,6 +90,7 @@ func (t *threshold) look(ctx context.Context, at time.Time) core.Verdict {
 	if !math.IsInf(worst.Value, 0) {
 		v.Value = &worst.Value
 	}
+	v.Evidence = t.limits.evidence()
 	found := healthy
 	if t.limits.broken(worst.Value) {
 		found = breach

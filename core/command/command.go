@@ -16,6 +16,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/report"
 )
 
 // Env is the process as the commands see it.
@@ -42,6 +43,7 @@ type verbs struct {
 	Gate       gateCmd       `cmd:"" help:"May a change enter the line now? Shows it as a status that a protected branch can require."`
 	Status     statusCmd     `cmd:"" help:"Where the newest rollout of the line stands."`
 	History    historyCmd    `cmd:"" help:"The past rollouts of the line, with DORA figures and how often each check was right."`
+	Report     reportCmd     `cmd:"" help:"One rollout, the newest or a past one, as a page that needs nothing else: waves, targets, checks, overrides, log."`
 	Rollback   rollbackCmd   `cmd:"" help:"Put the previous version back, or a named good one, by hand: of a finished rollout too."`
 	Promote    promoteCmd    `cmd:"" help:"End a bake early, or pass a halted wave or precheck, by hand."`
 	Abort      abortCmd      `cmd:"" help:"End an unfinished rollout and keep what is out, by hand."`
@@ -185,11 +187,12 @@ type ship struct {
 	environ map[string]string
 	forge   core.Forge
 	log     core.Log
-	law     *lawbook    // the policy that was asked for; nil: none was, or it was not read yet
-	wait    core.Wait   // how to wait for bakes, whatever the plan says; empty: as it says
-	round   *round      // of a tick: people are told of what it wrote, and of nothing else; nil: this is none
-	drivers []any       // that were opened: some count what they ask
-	closers []io.Closer // what stays open until the command ends
+	law     *lawbook     // the policy that was asked for; nil: none was, or it was not read yet
+	wait    core.Wait    // how to wait for bakes, whatever the plan says; empty: as it says
+	round   *round       // of a tick: people are told of what it wrote, and of nothing else; nil: this is none
+	drivers []any        // that were opened: some count what they ask
+	looks   report.Looks // what the checks saw, for the report
+	closers []io.Closer  // what stays open until the command ends
 }
 
 func newShip(env Env) *ship {
@@ -242,8 +245,10 @@ func (s *ship) dir() (string, error) {
 }
 
 // print writes a value as JSON.
-func (s *ship) print(v any) error {
-	e := json.NewEncoder(s.Stdout)
+func (s *ship) print(v any) error { return encode(s.Stdout, v) }
+
+func encode(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(v)

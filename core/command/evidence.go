@@ -43,7 +43,7 @@ func (e *evidence) write(ctx context.Context, at standing) {
 	defer cancel()
 	l, err := e.plan(at.Rollout)
 	if err == nil {
-		err = e.forge.Report(ctx, at.commit, report.Whole(at.Rollout, due(l.Plan, at.Rollout), e.ship.Clock.Now(), e.notes(l, at.Rollout)))
+		err = e.forge.Report(ctx, at.commit, report.Whole(at.Rollout, &e.ship.looks, due(l.Plan, at.Rollout), e.ship.Clock.Now(), e.notes(l, at.Rollout)))
 	}
 	if err != nil {
 		e.warn.Do(func() {

@@ -73,7 +73,7 @@ func (c *historyCmd) bounds(now time.Time) (last int, since time.Time, err error
 func history(ctx context.Context, book core.Ledger, c *report.Chronicle, line core.Line) (report.History, error) {
 	past, ok := book.(core.Historian)
 	if !ok {
-		return report.History{}, errors.New("this ledger keeps only the newest rollout; breakwater status shows it")
+		return report.History{}, errOnlyNewest
 	}
 	for e, err := range past.History(ctx, line) {
 		if err != nil {

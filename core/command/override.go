@@ -23,7 +23,7 @@ func (f reasonFlag) check() error {
 type rollbackCmd struct {
 	rolloutFlags
 	Reason  string `help:"Why. It is in the ledger and in every report. Needed unless a rollback is under way already, which goes on." placeholder:"TEXT"`
-	Version string `help:"What goes back, where no reason is given. Default: the commit."`
+	Version string `help:"What goes back by jobs, where no reason is given. Default: the commit."`
 	To      string `help:"Put this version on every target. It must have gone out well on this line before." placeholder:"VERSION"`
 }
 
@@ -37,7 +37,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
 	way := core.Way{Reason: c.Reason, To: c.To}
 	if c.Reason != "" {
 		err = s.mayOverride(ctx, c.policyFlag, l, core.OverrideRollback)
-	} else {
+	} else if l.RevertedByJobs() {
 		way.Of, err = s.version(ctx, c.Version, s.forge.Job())
 	}
 	if err != nil {

@@ -20,7 +20,7 @@ func (s *ship) publish(ctx context.Context, r *core.Rollout, next time.Time, mor
 	defer cancel()
 	err := s.forge.Publish(ctx, core.Published{
 		Outputs: append(outputs(r, next), more...),
-		Summary: report.Summary(r, s.Clock.Now()),
+		Summary: report.Summary(r, &s.looks, s.Clock.Now()),
 	})
 	if err != nil {
 		return fmt.Errorf("the rollout is %s, but the job's outputs could not be written: %w", r.State, err)
@@ -36,7 +36,7 @@ func (s *ship) comment(ctx context.Context, r *core.Rollout, commit string) {
 	if !ok {
 		return
 	}
-	if err := forge.Comment(ctx, commit, r.Line.String(), report.Summary(r, s.Clock.Now())); err != nil {
+	if err := forge.Comment(ctx, commit, r.Line.String(), report.Summary(r, &s.looks, s.Clock.Now())); err != nil {
 		s.tell(core.Annotation{Title: "Comment", Message: fmt.Sprintf("The change does not show the report: %s", err)})
 	}
 }

@@ -23,10 +23,12 @@ type seen struct {
 	r    *core.Rollout
 	next time.Time
 	err  error
+
+	summary string // Markdown
 }
 
-func (t *round) add(r *core.Rollout, next time.Time) {
-	t.seen = append(t.seen, seen{line: r.Line, r: r, next: next})
+func (t *round) add(r *core.Rollout, next time.Time, summary string) {
+	t.seen = append(t.seen, seen{line: r.Line, r: r, next: next, summary: summary})
 }
 
 // failed notes why a line could not be looked at. Of one whose rollout was seen, that is noted already.
@@ -51,7 +53,7 @@ func (t *round) publish(ctx context.Context, s *ship, asJSON, one bool) error {
 			continue
 		}
 		statuses = append(statuses, report.NewStatus(each.r, each.next))
-		summaries = append(summaries, report.Summary(each.r, s.Clock.Now()))
+		summaries = append(summaries, each.summary)
 	}
 	left.Summary = strings.Join(summaries, "\n")
 	if len(t.seen) == 1 {

@@ -144,7 +144,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 	defer shown.close()
 	pace := paceOf(book)
 	e := &engine.Engine{
-		Line: l.Line(), Ledger: book, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown}, Dead: dead,
+		Line: l.Line(), Ledger: witness{book, &s.looks}, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown, &s.looks}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) }, Jobs: s.crew(l.dir),
 		Warn:  func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
 		Admit: admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
@@ -205,7 +205,7 @@ func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, r *core.
 		shown.show(r)
 	}
 	if s.round != nil {
-		s.round.add(r, next)
+		s.round.add(r, next, report.Summary(r, &s.looks, s.Clock.Now()))
 	} else if err := s.publish(ctx, r, next, more); err != nil {
 		return err
 	}

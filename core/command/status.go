@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
-	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
@@ -39,12 +38,7 @@ func (c *statusCmd) Run(ctx context.Context, s *ship) error {
 	if c.JSON {
 		return s.print(report.NewStatus(r, next))
 	}
-	// The rollout goes by the plan that it started with; where that no longer loads, the text does without.
-	p, err := config.Load(r.Start.PlanFile, []byte(r.Start.Plan), nil, catalog())
-	if err != nil {
-		p = nil
-	}
-	return report.Text(s.Stdout, r, report.View{Plan: p, Now: s.Clock.Now(), Next: next, Color: isTerminal(s.Stdout) && s.environ["NO_COLOR"] == ""})
+	return report.Text(s.Stdout, r, report.View{Plan: planOf(r), Now: s.Clock.Now(), Next: next, Color: isTerminal(s.Stdout) && s.environ["NO_COLOR"] == ""})
 }
 
 // due is when a window opens that the rollout waits for, or when a bake can end at the earliest; zero if there is neither.

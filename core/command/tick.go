@@ -9,6 +9,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/report"
 )
 
 type tickCmd struct {
@@ -124,7 +125,7 @@ func (c *tickCmd) parked(ctx context.Context, s *ship, m core.Marker, dir string
 		}
 		c.say(s, "%s is not parked any more.", m.Line)
 		if r.State != "" {
-			s.round.add(r, time.Time{})
+			s.round.add(r, time.Time{}, report.Summary(r, nil, s.Clock.Now()))
 		}
 		return nil
 	}

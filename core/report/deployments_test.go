@@ -80,10 +80,10 @@ func TestDeploymentsOfOtherEnds(t *testing.T) {
 func TestWhole(t *testing.T) {
 	s := halted(t)
 	r := s.rollout()
-	if got := Whole(r, time.Time{}, s.at, nil); !got.Ended.Equal(s.at) || got.Rollout != r.ID || !strings.HasPrefix(got.Title, "halted: ") {
+	if got := Whole(r, nil, time.Time{}, s.at, nil); !got.Ended.Equal(s.at) || got.Rollout != r.ID || !strings.HasPrefix(got.Title, "halted: ") {
 		t.Errorf("%+v", got)
 	}
-	if got := Whole(begin(t).rollout(), time.Time{}, began, nil); !got.Ended.IsZero() {
+	if got := Whole(begin(t).rollout(), nil, time.Time{}, began, nil); !got.Ended.IsZero() {
 		t.Errorf("it has not ended: %s", got.Ended)
 	}
 }

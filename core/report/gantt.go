@@ -25,19 +25,35 @@ func gantt(r *core.Rollout, now time.Time) string {
 	for i := from; i < to; i++ {
 		if w := &r.Waves[i]; !w.Began.IsZero() {
 			fmt.Fprintf(&b, "    section %s\n", mermaid(w.Name))
-			bars(&b, r, w, now)
+			for _, s := range spans(r, w, now) {
+				bar(&b, s)
+			}
 		}
 	}
 	if r.State == core.StatePending {
 		b.WriteString("    section no wave yet\n")
-		bar(&b, "waiting", "active", r.Began, now)
+		bar(&b, span{"waiting", "active", r.Began, later(now, r.Began.Add(time.Second))})
 	}
 	b.WriteString("```\n")
 	return b.String()
 }
 
-// bars draws one wave.
-func bars(b *strings.Builder, r *core.Rollout, w *core.Wave, now time.Time) {
+// A span is a stretch of a wave's time. Its tag is Mermaid's: done, active or crit.
+type span struct {
+	name     string
+	tag      string
+	from, to time.Time
+}
+
+// spans are what happened to a wave that has begun: its deploy, its bake, and the way back.
+func spans(r *core.Rollout, w *core.Wave, now time.Time) []span {
+	var all []span
+	add := func(name, tag string, from, to time.Time) {
+		if !to.After(from.Add(time.Second)) {
+			to = from.Add(time.Second) // one without length is not drawn
+		}
+		all = append(all, span{name, tag, from, to})
+	}
 	over := now
 	if r.State.Resting() {
 		over = r.Changed
@@ -45,42 +61,44 @@ func bars(b *strings.Builder, r *core.Rollout, w *core.Wave, now time.Time) {
 	back := w.State == core.WaveRollingBack || w.State == core.WaveRolledBack || w.State == core.WaveRollbackFailed
 	switch {
 	case !w.Out.IsZero():
-		bar(b, "deploy", "done", w.Began, w.Out)
-		switch end := bakeEnd(r, w, now); w.State {
-		case core.WaveBaking:
-			bar(b, "bake", "active", w.Since, end)
-		case core.WaveHalted:
-			bar(b, "bake halted", "crit", w.Since, end)
-		case core.WavePassed:
-			if w.Promoted {
-				bar(b, "bake "+promoted, "crit", w.Since, end)
-				break
-			}
-			bar(b, "bake", "done", w.Since, end)
-		default:
-			bar(b, "bake", "done", w.Since, end)
-		}
+		add("deploy", "done", w.Began, w.Out)
+		name, tag := bakeSpan(w, back)
+		add(name, tag, w.Since, bakeEnd(r, w, now))
 	case back:
-		bar(b, "deploy failed", "crit", w.Began, r.Turned)
+		add("deploy failed", "crit", w.Began, r.Turned)
 	case w.State == core.WaveDeploying:
-		bar(b, "deploy", "active", w.Began, over)
+		add("deploy", "active", w.Began, over)
 	default:
-		bar(b, "deploy "+mermaid(string(w.State)), "crit", w.Began, over)
+		add("deploy "+string(w.State), "crit", w.Began, over)
 	}
 	if back {
 		if w.State != core.WaveRollingBack && !r.Restored.IsZero() {
 			over = r.Restored
 		}
-		bar(b, mermaid(string(w.State)), "crit", r.Turned, over)
+		add(string(w.State), "crit", r.Turned, over)
+	}
+	return all
+}
+
+// bakeSpan is the name of a bake and its tag. back: the wave goes, or went, back.
+func bakeSpan(w *core.Wave, back bool) (name, tag string) {
+	switch {
+	case back && w.Passed.IsZero():
+		return "bake not passed", "crit"
+	case w.State == core.WaveBaking:
+		return "bake", "active"
+	case w.State == core.WaveHalted:
+		return "bake halted", "crit"
+	case w.State == core.WavePassed && w.Promoted:
+		return "bake " + promoted, "crit"
+	default:
+		return "bake", "done"
 	}
 }
 
-// bar draws one bar. None is shorter than a second: one without length is not drawn.
-func bar(b *strings.Builder, name, tag string, from, to time.Time) {
-	if !to.After(from.Add(time.Second)) {
-		to = from.Add(time.Second)
-	}
-	fmt.Fprintf(b, "    %s :%s, %s, %s\n", name, tag, instant(from), instant(to))
+// bar draws one span.
+func bar(b *strings.Builder, s span) {
+	fmt.Fprintf(b, "    %s :%s, %s, %s\n", mermaid(s.name), s.tag, instant(s.from), instant(s.to))
 }
 
 // axis is how the diagram writes times, by how long it is.
@@ -97,4 +115,11 @@ func axis(r *core.Rollout, now time.Time) string {
 	default:
 		return "%b %d %H:%M"
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }

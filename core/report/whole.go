@@ -9,9 +9,9 @@ import (
 )
 
 // Whole is all that is to be shown of a rollout. next is when the bake can end at the earliest; zero: that is not known.
-func Whole(r *core.Rollout, next, now time.Time, notes []core.Annotation) core.Report {
+func Whole(r *core.Rollout, looks *Looks, next, now time.Time, notes []core.Annotation) core.Report {
 	whole := core.Report{
-		Rollout: r.ID, Line: r.Line, State: r.State, Title: Mark(r, next).Description, Text: Summary(r, now), Notes: notes, Began: r.Began,
+		Rollout: r.ID, Line: r.Line, State: r.State, Title: Mark(r, next).Description, Text: Summary(r, looks, now), Notes: notes, Began: r.Began,
 	}
 	if r.State.Resting() {
 		whole.Ended = r.Changed
