@@ -17,6 +17,7 @@ type tickCmd struct {
 	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE or github:. Default: github: in GitHub Actions, else file:.breakwater." placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print the statuses of the lines that were looked at as a JSON list at the end, with --plan that of its line, and progress to standard error."`
 	policyFlag
+	showFlags
 	Comment bool `help:"Also show the report on the change that the commit came from, as one comment that is kept up to date."`
 }
 
@@ -138,7 +139,7 @@ func (c *tickCmd) parked(ctx context.Context, s *ship, m core.Marker, dir string
 
 // look looks at one line.
 func (c *tickCmd) look(ctx context.Context, s *ship, found engine.Found, l *loaded) error {
-	f := rolloutFlags{lineFlags: lineFlags{Ledger: c.Ledger, JSON: c.JSON}, policyFlag: c.policyFlag, Comment: c.Comment}
+	f := rolloutFlags{lineFlags: lineFlags{Ledger: c.Ledger, JSON: c.JSON}, policyFlag: c.policyFlag, showFlags: c.showFlags, Comment: c.Comment}
 	began := s.Clock.Now()
 	quiet := func(r *core.Rollout) bool { return r.State != core.StateHalted || r.Changed.Before(began) }
 	return s.rollOut(ctx, l, f, task{done: quiet, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
