@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -205,6 +206,9 @@ func TestMatrix(t *testing.T) {
 	t.Parallel()
 	m := newMatrix(t, twelve)
 	m.first()
+	if !regexp.MustCompile(`deployed to 7 targets in [0-9.]+s; `).MatchString(m.said) {
+		t.Errorf("said: %s", m.said)
+	}
 	if got := m.breakwater(core.ExitDone, "bake")["state"]; got != "succeeded" {
 		t.Errorf("it is %s", got)
 	}

@@ -3,6 +3,7 @@
 package actions_test
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -244,6 +245,108 @@ func TestWorkflowParked(t *testing.T) {
 	s.marked(v2, "breakwater/shop/production", "failure", "rolled-back: Check smoke: ")
 }
 
+// fleet gives the shop twelve servers, in waves that jobs deploy.
+func (s *shop) fleet(waves string) (servers []string) {
+	s.t.Helper()
+	plan := filepath.Join(s.source, "breakwater.yaml")
+	text := s.read(plan)
+	before, _, _ := strings.Cut(text, "targets:")
+	_, after, _ := strings.Cut(text, "rollback:")
+	targets := "targets:\n"
+	for i := range 12 {
+		servers = append(servers, fmt.Sprintf("shop-%02d", i+1))
+		tier := "rest"
+		if i == 0 {
+			tier = "onebox"
+		} else if i < 5 {
+			tier = "some"
+		}
+		targets += fmt.Sprintf("  - {name: %s, labels: {tier: %s}}\n", servers[i], tier)
+	}
+	s.write(plan, before+targets+"waves: "+waves+"\ndeploy: {jobs: {}, timeout: 1m, parallel: 12}\nrollback:"+after)
+	return servers
+}
+
+// trusted lets git in a job's own steps read the checkout, which another user owns here.
+var trusted = []string{"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"}
+
+// ended checks how jobs ended; a job that did not run has no result.
+func (r *result) ended(want map[string]string) {
+	r.t.Helper()
+	for job, result := range want {
+		if r.jobs[job] != result {
+			r.fatalf("job %s ended as %q; want %q", job, r.jobs[job], result)
+		}
+	}
+}
+
+// TestWorkflowMatrix runs the workflow around jobs of one's own over twelve of them: a good release, one that goes back after
+// its first wave, and one of which a job fails, with the attempt that finishes it.
+func TestWorkflowMatrix(t *testing.T) {
+	s := newShop(t)
+	servers := s.fleet("[{name: one-box, select: {tier: onebox}}, {name: rest, select: all}]")
+
+	v1 := s.commit("welcome")
+	a := attempt{run: 60, number: 1, event: "workflow_dispatch", input: "first-release=true", workflow: "matrix.yml", env: trusted}
+	s.run(a).ended(map[string]string{"bake-1": "success", "bake-2": "success", "rollback": ""})
+	s.shows(v1, servers...)
+	s.deployed(v1, servers...)
+	s.marked(v1, "breakwater/shop/production", "success", "is out on every wave")
+
+	v2 := s.commit("error 500")
+	a = attempt{run: 61, number: 1, event: "push", workflow: "matrix.yml", env: trusted}
+	s.run(a).ended(map[string]string{"bake-1": "failure", "start-2": "", "rollback": "success", "put-back": "success", "rolled-back": "failure"})
+	s.shows(v1, servers...)
+	s.deployed(v2, servers[0])
+	s.marked(v2, "breakwater/shop/production", "failure", "rolled-back: Check smoke: ")
+
+	v3 := s.commit("welcome back")
+	s.takeDown(servers[6])
+	a = attempt{run: 62, number: 1, event: "push", workflow: "matrix.yml", env: trusted}
+	s.run(a).ended(map[string]string{"bake-1": "success", "deploy-2": "failure", "bake-2": "failure", "rollback": "success", "put-back": ""})
+	s.marked(v3, "breakwater/shop/production", "failure", "halted: The deploy failed on "+servers[6])
+	s.bringUp(servers[6])
+	a.number = 2
+	s.run(a).ended(map[string]string{"start-1": "success", "deploy-1": "", "bake-1": "success", "deploy-2": "success", "bake-2": "success", "rollback": ""})
+	s.shows(v3, servers...)
+	s.deployed(v3, append(slices.Clone(servers), servers[6])...)
+	s.marked(v3, "breakwater/shop/production", "success", "is out on every wave")
+}
+
+// TestWorkflowWaves calls the workflow for up to ten waves, with three.
+func TestWorkflowWaves(t *testing.T) {
+	s := newShop(t)
+	servers := s.fleet("[{name: one-box, select: {tier: onebox}}, {name: some, select: {tier: some}}, {name: rest, select: all}]")
+
+	v1 := s.commit("welcome")
+	a := attempt{run: 65, number: 1, event: "workflow_dispatch", input: "first-release=true", workflow: "waves.yml", env: trusted}
+	s.run(a).ended(map[string]string{"end": "success"})
+	s.shows(v1, servers...)
+	s.deployed(v1, servers...)
+
+	v2 := s.commit("error 500")
+	a = attempt{run: 66, number: 1, event: "push", workflow: "waves.yml", env: trusted}
+	s.run(a).ended(map[string]string{"put-back": "success", "end": "failure"})
+	s.shows(v1, servers...)
+	s.deployed(v2, servers[0])
+	s.marked(v2, "breakwater/shop/production", "failure", "rolled-back: Check smoke: ")
+}
+
+// deployed checks to which servers a version was ever deployed, in any order.
+func (s *shop) deployed(version string, servers ...string) {
+	s.t.Helper()
+	var got []string
+	for line := range strings.Lines(s.read(filepath.Join(s.workspace, "deploys.log"))) {
+		if server, v, _ := strings.Cut(strings.TrimSpace(line), " "); v == version {
+			got = append(got, server)
+		}
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(slices.Values(servers)); !slices.Equal(got, want) {
+		s.t.Errorf("%.7s was deployed to %q; want %q", version, got, want)
+	}
+}
+
 // marked checks the newest status of a name on a commit.
 func (s *shop) marked(commit, name, state, says string) {
 	s.t.Helper()
@@ -286,14 +389,7 @@ func newShop(t *testing.T) *shop {
 		t: t, source: t.TempDir(), workspace: t.TempDir(), home: t.TempDir(), action: t.TempDir(),
 		token: "Basic " + base64.StdEncoding.EncodeToString([]byte("x-access-token:secret")),
 	}
-	for file, dockerfile := range map[string]string{"action.yml": "Dockerfile", "actions/gate/action.yml": "../../Dockerfile", "actions/tick/action.yml": "../../Dockerfile"} {
-		metadata := s.read(filepath.Join("..", file))
-		released := strings.Replace(metadata, "image: "+dockerfile, "image: docker://"+*image, 1)
-		if released == metadata {
-			t.Fatalf("%s does not name its Dockerfile as releases expect it", file)
-		}
-		s.write(filepath.Join(s.action, file), released)
-	}
+	s.release()
 	s.write(filepath.Join(s.home, "act", "actrc"), "") // without it act asks questions
 
 	root := t.TempDir()
@@ -307,10 +403,33 @@ func newShop(t *testing.T) *shop {
 	if err := os.CopyFS(s.source, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
 		t.Fatal(err)
 	}
-	for name, file := range map[string]string{"release.yml": "readme.yml", "gate.yml": "gate.yml", "park.yml": "park.yml", "tick.yml": "tick.yml"} {
+	for _, name := range []string{"release.yml", "gate.yml", "park.yml", "tick.yml", "matrix.yml", "waves.yml"} {
+		file := strings.Replace(name, "release.yml", "readme.yml", 1)
 		s.write(filepath.Join(s.source, ".github", "workflows", name), s.read(filepath.Join(e2e, file)))
 	}
 	return s
+}
+
+// release makes the folder of what a release has: every action with the image, and the workflows that others call.
+func (s *shop) release() {
+	s.t.Helper()
+	files, err := filepath.Glob("*/action.yml")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, file := range append(files, "../action.yml") {
+		dockerfile := "../../Dockerfile"
+		if file == "../action.yml" {
+			dockerfile = "Dockerfile"
+		}
+		metadata := s.read(file)
+		released := strings.Replace(metadata, "image: "+dockerfile, "image: docker://"+*image, 1)
+		if released == metadata {
+			s.t.Fatalf("%s does not name its Dockerfile as releases expect it", file)
+		}
+		s.write(filepath.Join(s.action, "actions", file), released)
+	}
+	s.write(filepath.Join(s.action, ".github", "workflows", "rollout.yml"), s.read("../.github/workflows/rollout.yml"))
 }
 
 // serveGit serves the repositories under root to who has the token, as a forge does.
@@ -441,6 +560,7 @@ type attempt struct {
 	input       string // of the event
 	workflow    string // file name; empty: release.yml
 	payload     string // of the event, as JSON
+	env         []string
 }
 
 // A result is what act saw of an attempt.
@@ -465,6 +585,9 @@ func (s *shop) run(a attempt) *result {
 	if a.input != "" {
 		args = append(args, "--input", a.input)
 	}
+	for _, env := range a.env {
+		args = append(args, "--env", env)
+	}
 	args = append(args, "-W", ".github/workflows/"+cmp.Or(a.workflow, "release.yml"))
 	if a.payload != "" {
 		event := filepath.Join(s.home, "event.json")
@@ -474,11 +597,78 @@ func (s *shop) run(a attempt) *result {
 	cmd := exec.CommandContext(s.t.Context(), "act", args...)
 	cmd.Dir = s.workspace
 	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+s.home, "XDG_CACHE_HOME="+s.home)
-	out, err := cmd.CombinedOutput()
+	seen := &clerk{forge: s.forge, attempt: a}
+	cmd.Stdout, cmd.Stderr = seen, seen
+	err := cmd.Run()
 	if err != nil && cmd.ProcessState.ExitCode() != 1 {
-		s.t.Fatalf("act: %v\n%s", err, out)
+		s.t.Fatalf("act: %v\n%s", err, seen.log)
 	}
-	return parseRun(s.t, string(out))
+	return parseRun(s.t, string(seen.log))
+}
+
+// A clerk keeps act's log, and tells the forge of every job in there that ends, as GitHub's own runner does: later jobs of the
+// run ask about it.
+type clerk struct {
+	forge   *githubtest.Server
+	attempt attempt
+	log     []byte
+	read    int
+	failed  []string // jobs that had a step which failed
+}
+
+func (c *clerk) Write(more []byte) (int, error) {
+	c.log = append(c.log, more...)
+	for {
+		end := bytes.IndexByte(c.log[c.read:], '\n')
+		if end < 0 {
+			return len(more), nil
+		}
+		var e struct {
+			JobID, JobResult, StepResult string
+			Matrix                       map[string]any
+		}
+		switch err := json.Unmarshal(c.log[c.read:c.read+end], &e); {
+		case err != nil:
+		case e.StepResult == "failure":
+			c.failed = append(c.failed, nameOf(e.JobID, e.Matrix))
+		case e.JobResult != "":
+			c.ended(nameOf(e.JobID, e.Matrix), e.JobResult, len(e.Matrix) > 0)
+		}
+		c.read += end + 1
+	}
+}
+
+// nameOf is the name that the workflows give a job: by its target, if it has one.
+func nameOf(id string, matrix map[string]any) string {
+	target, ok := matrix["target"].(string)
+	switch {
+	case !ok:
+		return id
+	case id == "put-back":
+		return fmt.Sprintf("rollback (%s)", target)
+	default:
+		return fmt.Sprintf("deploy (%s)", target)
+	}
+}
+
+// ended notes how a job ended. Of the jobs of a matrix act says only how all of them did so far; their steps tell.
+func (c *clerk) ended(name, result string, matrix bool) {
+	if matrix {
+		result = "success"
+		if slices.Contains(c.failed, name) {
+			result = "failure"
+		}
+	}
+	c.forge.Look(func(all *githubtest.State) {
+		run := slices.IndexFunc(all.Runs, func(r githubtest.Run) bool { return r.ID == int64(c.attempt.run) })
+		if run < 0 {
+			run = len(all.Runs)
+			all.Runs = append(all.Runs, githubtest.Run{ID: int64(c.attempt.run), Attempt: 1, Event: c.attempt.event, Created: time.Now()})
+		}
+		all.Runs[run].Jobs = append(all.Runs[run].Jobs, githubtest.Job{
+			Attempt: c.attempt.number, Name: name, Conclusion: result, Steps: []githubtest.Step{{Name: "Deploy", Conclusion: result}},
+		})
+	})
 }
 
 // parseRun reads act's log, one JSON object a line.

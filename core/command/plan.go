@@ -11,15 +11,27 @@ import (
 	"github.com/breakwater-ci/breakwater/core/schedule"
 )
 
+// maxWavesFlag keeps a plan from having waves that nobody would deploy.
+type maxWavesFlag struct {
+	MaxWaves int `help:"How many waves the workflow has jobs for. A plan with more of them is wrong." placeholder:"N"`
+}
+
+func (f maxWavesFlag) fits(file string, waves []core.StartWave) error {
+	if f.MaxWaves > 0 && len(waves) > f.MaxWaves {
+		return usage{fmt.Errorf("%s has %d waves, and the workflow has jobs for %d: make the waves larger, or give the workflow more jobs", file, len(waves), f.MaxWaves)}
+	}
+	return nil
+}
+
 type planCmd struct {
 	planFlag
 	policyFlag
 	atFlag
-	Version  string `help:"The version that is meant to go out, for the rules about versions."`
-	Format   string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
-	JSON     bool   `name:"json" help:"The same as --format json."`
-	MaxWaves int    `help:"How many waves the workflow has jobs for. A plan with more of them is wrong." placeholder:"N"`
-	Strict   bool   `help:"Exit with 2 if there is a finding of level error that is not waived."`
+	maxWavesFlag
+	Version string `help:"The version that is meant to go out, for the rules about versions."`
+	Format  string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
+	JSON    bool   `name:"json" help:"The same as --format json."`
+	Strict  bool   `help:"Exit with 2 if there is a finding of level error that is not waived."`
 }
 
 // Run checks the plan, prints its waves, and what falls short of good practice. Findings leave the exit code alone unless
@@ -45,8 +57,8 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	if err := c.print(s, o, findings); err != nil {
 		return err
 	}
-	if c.MaxWaves > 0 && len(waves) > c.MaxWaves {
-		return usage{fmt.Errorf("%s has %d waves, and the workflow has jobs for %d: make the waves larger, or give the workflow more jobs", l.file, len(waves), c.MaxWaves)}
+	if err := c.fits(l.file, waves); err != nil {
+		return err
 	}
 	if err := s.publishWaves(ctx, waves); err != nil {
 		return err

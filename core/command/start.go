@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
 // waveFlag is the wave that a job works on.
@@ -41,6 +43,7 @@ func (f waveFlag) next(r *core.Rollout) string {
 type startCmd struct {
 	releaseFlags
 	waveFlag
+	maxWavesFlag
 }
 
 // Run announces what the jobs after it do. There is nothing to do where the wave is out already.
@@ -57,7 +60,13 @@ func (c *startCmd) Run(ctx context.Context, s *ship) error {
 		return err
 	}
 	return s.rollOut(ctx, l, c.rolloutFlags, task{done: c.done, outputs: matrixOf(l.Deploy.Parallel), work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
-		r, err := e.Start(ctx, ask(show), c.Wave)
+		req := ask(show)
+		cut := req.Waves
+		req.Waves = func(ctx context.Context) ([]core.StartWave, error) {
+			waves, err := cut(ctx)
+			return waves, cmp.Or(err, c.fits(l.file, waves))
+		}
+		r, err := e.Start(ctx, req, c.Wave)
 		if err == nil {
 			show.Say("Jobs to deploy: %d.", len(e.Announced(r)))
 		}
@@ -85,6 +94,7 @@ func handable(p *core.Plan, waves []core.StartWave) error {
 
 // A leg is one job of a matrix: what it needs to know to act on one target.
 type leg struct {
+	Action   shell.Action      `json:"action"`
 	Target   string            `json:"target"`
 	Version  string            `json:"version"`
 	Previous string            `json:"previous"`
@@ -100,7 +110,7 @@ func matrixOf(parallel core.Amount) func(*engine.Engine, *core.Rollout) ([]core.
 		acts := e.Announced(r)
 		legs := make([]leg, len(acts))
 		for i, a := range acts {
-			legs[i] = leg{a.Target.Name, a.Version, a.Previous, a.Wave, a.Rollout, a.Attempt, a.Target.Labels}
+			legs[i] = leg{shell.ForAct(a).Action, a.Target.Name, a.Version, a.Previous, a.Wave, a.Rollout, a.Attempt, a.Target.Labels}
 		}
 		text, err := json.Marshal(map[string][]leg{"include": legs})
 		if err != nil {

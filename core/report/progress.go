@@ -155,11 +155,14 @@ func (p *Progress) baking(r *core.Rollout, wave string) {
 		}
 	}
 	bake := p.plan.Waves[w.Rule].Bake
-	until := ""
+	began, until := p.began, ""
+	if began.IsZero() { // another process announced it
+		began = w.Began
+	}
 	if bake.Max > bake.Min {
 		until = ", at most " + lasting(bake.Max)
 	}
-	p.Say("%s  deployed to %s in %s; baking for at least %s%s", wave, plural(done, "target"), brief(w.Since.Sub(p.began)), brief(bake.Min), until)
+	p.Say("%s  deployed to %s in %s; baking for at least %s%s", wave, plural(done, "target"), brief(w.Since.Sub(began)), brief(bake.Min), until)
 	p.spoke, p.kinds = p.clock.Now(), ""
 }
 
