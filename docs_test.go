@@ -48,6 +48,7 @@ func TestReadmeBlocks(t *testing.T) {
 		"yaml: name: gate":        "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: name: park":        "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: name: tick":        "TestReadmeWorkflow, and .ci/run under a runner",
+		"yaml: name: waves":       "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: windows:":          "TestReadmeWindows",
 		"yaml: # policy.yaml":     "TestReadmePolicy",
 		"mermaid: stateDiagram":   "for people",
@@ -177,7 +178,7 @@ func TestReadmeCommands(t *testing.T) {
 
 // TestReadmeWorkflow keeps the README's workflows those that are run under a runner.
 func TestReadmeWorkflow(t *testing.T) {
-	for name, file := range map[string]string{"release": "readme.yml", "gate": "gate.yml", "park": "park.yml", "tick": "tick.yml"} {
+	for name, file := range map[string]string{"release": "readme.yml", "gate": "gate.yml", "park": "park.yml", "tick": "tick.yml", "waves": "waves.yml"} {
 		run, err := os.ReadFile("testdata/e2e/github/" + file)
 		if err != nil {
 			t.Fatal(err)
@@ -186,6 +187,23 @@ func TestReadmeWorkflow(t *testing.T) {
 			t.Errorf("the README's workflow is not testdata/e2e/github/%s:\n%s", file, got)
 		}
 	}
+	text, err := os.ReadFile("docs/github.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := block.FindAllStringSubmatch(string(text), -1)
+	for _, file := range []string{"matrix.yml", "oidc.yml"} {
+		run, err := os.ReadFile("testdata/e2e/github/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(blocks, func(b []string) bool { return b[2] == string(run) }) {
+			t.Errorf("docs/github.md does not have testdata/e2e/github/%s", file)
+		}
+	}
+	if len(blocks) != 2 {
+		t.Errorf("docs/github.md has %d blocks; want those of which a test knows", len(blocks))
+	}
 }
 
 // flagName is a flag in a help text.
@@ -193,7 +211,7 @@ var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
 // TestActionInputs keeps the inputs of each action the flags of the command that it runs.
 func TestActionInputs(t *testing.T) {
-	for _, command := range []string{"run", "plan", "check", "tick", "gate", "promote", "report", "rollback"} {
+	for _, command := range []string{"run", "plan", "check", "tick", "gate", "promote", "report", "rollback", "start", "bake"} {
 		file := filepath.Join("actions", command, "action.yml")
 		if command == "run" {
 			file = "action.yml"
