@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -313,6 +314,84 @@ func TestWorkflowMatrix(t *testing.T) {
 	s.marked(v3, "breakwater/shop/production", "success", "is out on every wave")
 }
 
+// credentials stands for AWS's own action, for which there is no AWS here: it leaves behind what that one does.
+const credentials = `name: credentials
+description: A stand-in.
+inputs: {role-to-assume: {required: true}, aws-region: {required: true}, role-duration-seconds: {}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {ROLE: "${{ inputs.role-to-assume }}", REGION: "${{ inputs.aws-region }}"}
+      run: printf 'AWS_ACCESS_KEY_ID=%s\nAWS_SECRET_ACCESS_KEY=a-secret-key\nAWS_REGION=%s\n' "key-of-${ROLE##*/}" "$REGION" >>"$GITHUB_ENV"
+`
+
+// TestWorkflowCredentials: what an earlier step puts into the environment reaches the plan's commands in the container, and
+// what looks like a secret is in no log.
+func TestWorkflowCredentials(t *testing.T) {
+	s := newShop(t)
+	deploy := filepath.Join(s.source, "deploy.sh")
+	s.write(deploy, s.read(deploy)+"\necho \"$AWS_ACCESS_KEY_ID in $AWS_REGION; $AWS_SECRET_ACCESS_KEY\"; test \"$AWS_SECRET_ACCESS_KEY\" = a-secret-key\n")
+	v1 := s.commit("welcome")
+	r := s.run(attempt{run: 50, number: 1, event: "workflow_dispatch", input: "first-release=true", workflow: "oidc.yml"})
+	r.ended(map[string]string{"release": "success"})
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+	if !strings.Contains(r.log, "in eu-west-1") || strings.Contains(r.log, "; a-secret-key") {
+		r.fatalf("the log")
+	}
+}
+
+// TestWorkflowTwoAtATime: while one run takes a version out, another one comes with a newer version, by a plan that lets none
+// wait. It does nothing, says why, and is red; its next attempt goes out.
+func TestWorkflowTwoAtATime(t *testing.T) {
+	s := newShop(t)
+	plan := filepath.Join(s.source, "breakwater.yaml")
+	s.write(plan, regexp.MustCompile(`(?m)^bake: .*$`).ReplaceAllString(s.read(plan), "on_newer: reject\nbake: {min: 4s, max: 20s, every: 1s}"))
+	again := strings.Replace(s.read(filepath.Join(e2e, "readme.yml")), "name: release", "name: again", 1) // act names containers by that
+	s.write(filepath.Join(s.source, ".github", "workflows", "again.yml"), again)
+	v1 := s.commit("welcome")
+	other := *s // the same repository, checked out on another machine
+	other.workspace, other.home = t.TempDir(), t.TempDir()
+	s.write(filepath.Join(other.home, "act", "actrc"), "")
+
+	first := make(chan *result)
+	go func() {
+		first <- s.run(attempt{run: 40, number: 1, event: "workflow_dispatch", input: "first-release=true"})
+	}()
+	for !s.isMarked(v1, "Wave one-box") {
+		if t.Context().Err() != nil {
+			t.Fatal("the first run never began")
+		}
+		runtime.Gosched()
+	}
+	v2 := s.commit("welcome back")
+	a := attempt{run: 41, number: 1, event: "push", workflow: "again.yml"}
+	early := other.run(a)
+	(<-first).succeeds("succeeded", v1)
+	if early.jobs["release"] != "failure" || !strings.Contains(early.log, fmt.Sprintf("exit with `FAILURE`: %d\n", core.ExitBlocked)) ||
+		!strings.Contains(early.log, "shop/production is busy: rollout shop-production-1 of version "+v1) {
+		early.fatalf("jobs: %v", early.jobs)
+	}
+	if _, err := os.Stat(filepath.Join(other.workspace, "deploys.log")); err == nil {
+		t.Error("something was deployed beside the other run")
+	}
+	s.marked(v2, "breakwater/shop/production", "failure", "Not started: shop/production is busy")
+	a.number = 2
+	other.run(a).succeeds("succeeded", v2)
+	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
+	other.wasDeployed(v2, "shop-1", "shop-2", "shop-3")
+	other.wasDeployed(v1)
+	s.marked(v2, "breakwater/shop/production", "success", "is out on every wave")
+}
+
+// isMarked reports whether a commit shows a status that says something.
+func (s *shop) isMarked(commit, says string) (is bool) {
+	s.forge.Look(func(all *githubtest.State) {
+		is = slices.ContainsFunc(all.Statuses, func(st githubtest.Status) bool { return st.SHA == commit && strings.Contains(st.Description, says) })
+	})
+	return is
+}
+
 // TestWorkflowWaves calls the workflow for up to ten waves, with three.
 func TestWorkflowWaves(t *testing.T) {
 	s := newShop(t)
@@ -403,7 +482,7 @@ func newShop(t *testing.T) *shop {
 	if err := os.CopyFS(s.source, os.DirFS(filepath.Join(e2e, "shop"))); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"release.yml", "gate.yml", "park.yml", "tick.yml", "matrix.yml", "waves.yml"} {
+	for _, name := range []string{"release.yml", "gate.yml", "park.yml", "tick.yml", "matrix.yml", "waves.yml", "oidc.yml"} {
 		file := strings.Replace(name, "release.yml", "readme.yml", 1)
 		s.write(filepath.Join(s.source, ".github", "workflows", name), s.read(filepath.Join(e2e, file)))
 	}
@@ -430,6 +509,7 @@ func (s *shop) release() {
 		s.write(filepath.Join(s.action, "actions", file), released)
 	}
 	s.write(filepath.Join(s.action, ".github", "workflows", "rollout.yml"), s.read("../.github/workflows/rollout.yml"))
+	s.write(filepath.Join(s.action, "credentials", "action.yml"), credentials)
 }
 
 // serveGit serves the repositories under root to who has the token, as a forge does.
@@ -579,6 +659,7 @@ func (s *shop) run(a attempt) *result {
 		a.event, "--json", "--rm", "--bind", "--pull=false", "--action-cache-path", filepath.Join(s.home, "actions"),
 		"--container-daemon-socket", "-", "-P", "ubuntu-latest=debian:bookworm-slim", "-s", "GITHUB_TOKEN=" + githubtest.Token,
 		"--local-repository", "breakwater-ci/breakwater@v1=" + s.action,
+		"--local-repository", "aws-actions/configure-aws-credentials@v6=" + filepath.Join(s.action, "credentials"),
 		"--env", "GITHUB_REPOSITORY=" + githubtest.Repository, "--env", "GITHUB_API_URL=" + s.forge.URL,
 		"--env", "GITHUB_RUN_ID=" + strconv.Itoa(a.run), "--env", "GITHUB_RUN_ATTEMPT=" + strconv.Itoa(a.number),
 	}

@@ -98,7 +98,7 @@ func at(n *Newer, when time.Time) *Newer {
 }
 
 func (r *Rollout) start(e Event) {
-	*r = Rollout{ID: e.Rollout, Line: r.Line, Start: *e.Start, State: StatePending, Began: e.At, Changed: e.At}
+	*r = Rollout{ID: e.Rollout, Line: r.Line, Start: *e.Start, State: StatePending, Reason: e.Reason, Began: e.At, Changed: e.At}
 	if e.Lease != nil {
 		r.Lease = *e.Lease
 	}

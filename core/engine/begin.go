@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -134,7 +135,7 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 		return nil, err
 	}
 	remember(waves, last, previous)
-	started := core.Event{Type: core.EventStarted}
+	started := core.Event{Type: core.EventStarted, Reason: e.revives(last, req.Version)}
 	if err := e.settle(&started, waves, previous, req); err != nil {
 		return nil, err
 	}
@@ -164,6 +165,26 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	}
 	s.hurry()
 	return s, nil
+}
+
+// revives says that the CI run is older than the one that released the newest version: somebody ran it again. Empty: it is not.
+func (e *Engine) revives(last *core.Rollout, version string) string {
+	if !before(e.Actor.Run, last.Start.By.Run) {
+		return ""
+	}
+	return fmt.Sprintf("The CI run is older than the one that released version %s (rollout %s), so this is a new rollout of an older version: %s.",
+		last.Start.Version, last.ID, version)
+}
+
+// before reports whether a CI run was made before another, as far as their names tell: those end in numbers that grow.
+func before(run, other string) bool {
+	i, j := strings.LastIndexByte(run, '/'), strings.LastIndexByte(other, '/')
+	if run == "" || run[:i+1] != other[:j+1] {
+		return false
+	}
+	a, err1 := strconv.Atoi(run[i+1:])
+	b, err2 := strconv.Atoi(other[j+1:])
+	return err1 == nil && err2 == nil && a < b
 }
 
 // own copies waves, so that what is noted on them stays with one rollout.

@@ -43,7 +43,7 @@ func (e *Engine) settle(started *core.Event, waves []core.StartWave, previous st
 		t.Previous, t.Runs = cmp.Or(t.Previous, previous), t.Found
 	}
 	started.Override = e.override(core.OverrideDrift, req.AcceptDrift)
-	started.Reason = e.said("accepted that "+strings.Join(short(found), ", "), req.AcceptDrift)
+	started.Reason = strings.TrimLeft(started.Reason+" "+e.said("accepted that "+strings.Join(short(found), ", "), req.AcceptDrift), " ")
 	return nil
 }
 
