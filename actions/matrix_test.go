@@ -2,7 +2,9 @@ package actions
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,8 +53,9 @@ type matrix struct {
 	sha     string
 	run     int
 	attempt int
-	said    string   // by the last command
-	did     []string // deploys and rollbacks, in order
+	ahead   time.Duration // of the wall clock
+	said    string        // by the last command
+	did     []string      // deploys and rollbacks, in order
 }
 
 func newMatrix(t *testing.T, plan string) *matrix {
@@ -89,22 +92,31 @@ func (m *matrix) breakwater(code int, args ...string) map[string]string {
 	m.Helper()
 	file := filepath.Join(m.T.TempDir(), "outputs")
 	environ := append(m.forge.Environ(), "GITHUB_ACTIONS=true", "GITHUB_ACTOR=ada", "GITHUB_SHA="+m.sha, fmt.Sprint("GITHUB_RUN_ID=", m.run),
-		fmt.Sprint("GITHUB_RUN_ATTEMPT=", m.attempt), "GITHUB_OUTPUT="+file, "GITHUB_STEP_SUMMARY="+file+".md", "PATH="+os.Getenv("PATH"))
+		"GITHUB_REF_NAME=main", fmt.Sprint("GITHUB_RUN_ATTEMPT=", m.attempt), "GITHUB_OUTPUT="+file, "GITHUB_STEP_SUMMARY="+file+".md", "PATH="+os.Getenv("PATH"))
 	var out bytes.Buffer
-	forge, ok := New(environ, &out, &out, cli.WallClock{})
+	forge, ok := New(environ, &out, &out, later{m.ahead})
 	if !ok || forge.Err() != nil {
 		m.Fatal(ok, forge.Err())
 	}
-	got := cli.Main(m.Context(), args, cli.Env{Stdout: &out, Stderr: &out, Environ: environ, Dir: m.dir, Forge: forge})
+	got := cli.Main(m.Context(), args, cli.Env{Stdout: &out, Stderr: &out, Environ: environ, Dir: m.dir, Forge: forge, Clock: later{m.ahead}})
 	m.said = out.String()
 	if got != code {
 		m.Fatalf("attempt %d: breakwater %s: exit %d; want %d\n%s", m.attempt, strings.Join(args, " "), got, code, m.said)
 	}
 	text, err := os.ReadFile(file)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		m.Fatal(err)
 	}
 	return readOutputs(string(text))
+}
+
+// later is the wall clock, ahead of time.
+type later struct{ ahead time.Duration }
+
+func (c later) Now() time.Time { return cli.WallClock{}.Now().Add(c.ahead) }
+
+func (c later) Wait(ctx context.Context, until time.Time) error {
+	return cli.WallClock{}.Wait(ctx, until.Add(-c.ahead))
 }
 
 // readOutputs reads the file that a step leaves its outputs in.
