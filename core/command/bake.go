@@ -30,8 +30,8 @@ func (c *bakeCmd) Run(ctx context.Context, s *ship) error {
 	s.wait = core.Wait(c.Wait)
 	return s.rollOut(ctx, l, c.rolloutFlags, task{
 		done: c.done,
-		outputs: func(_ *engine.Engine, r *core.Rollout) ([]core.Output, error) {
-			return []core.Output{{Name: "next", Value: c.next(r)}}, nil
+		outputs: func(_ *engine.Engine, r *core.Rollout) []core.Output {
+			return []core.Output{{Name: "next", Value: c.next(r)}}
 		},
 		work: func(e *engine.Engine, _ *console) (*core.Rollout, error) { return e.Bake(ctx, version, c.Wave) },
 	})

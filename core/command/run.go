@@ -115,8 +115,8 @@ func (c *releaseFlags) override(ctx context.Context, s *ship, l *loaded, asked b
 // A task is what one command wants of an engine.
 type task struct {
 	work    func(*engine.Engine, *console) (*core.Rollout, error)
-	done    func(*core.Rollout) bool                                   // whether the command has done what it was asked
-	outputs func(*engine.Engine, *core.Rollout) ([]core.Output, error) // beyond those of every rollout; nil: none
+	done    func(*core.Rollout) bool                          // whether the command has done what it was asked
+	outputs func(*engine.Engine, *core.Rollout) []core.Output // beyond those of every rollout; nil: none
 }
 
 // rollOut lets an engine work, shows what it does, and leaves the outcome behind: on paper, in outputs, with notifiers
@@ -142,26 +142,8 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 	defer told.close()
 	shown := s.marker(ctx, l.Plan, actor, s.displays(ctx, f.showFlags, l.dir)...)
 	defer shown.close()
-	pace := paceOf(book)
-	e := &engine.Engine{
-		Line: l.Line(), Ledger: witness{book, &s.looks}, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown, &s.looks}, Dead: dead,
-		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) }, Jobs: s.crew(l.dir),
-		Warn:  func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
-		Admit: admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
-		Equip: func(file, text string) (engine.Gear, error) {
-			p, err := l.Plan, error(nil)
-			if text != l.text {
-				if p, err = config.Load(file, []byte(text), s.lookup, catalog()); err != nil {
-					return engine.Gear{}, err
-				}
-				show.resumes(file, p)
-			}
-			for i := range p.Waves {
-				p.Waves[i].Bake.Wait = cmp.Or(s.wait, p.Waves[i].Bake.Wait)
-			}
-			return s.gear(p, l.dir)
-		},
-	}
+	e := s.engine(l, book, show)
+	e.Actor, e.Admit, e.Observer = actor, admit, observers{show, told, shown, &s.looks}
 	r, err := t.work(e, show)
 	show.Done()
 	var already engine.Already
@@ -178,13 +160,7 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 	case r == nil:
 		return nil
 	}
-	var more []core.Output
-	if t.outputs != nil {
-		if more, err = t.outputs(e, r); err != nil {
-			return err
-		}
-	}
-	if err := s.conclude(ctx, l, f, r, more, show, shown); err != nil {
+	if err := s.conclude(ctx, l, f, t, e, r, show, shown); err != nil {
 		return err
 	}
 	shown.close()
@@ -198,8 +174,36 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 	return nil
 }
 
+// engine is one for the line of a plan; who acts, by what policy, and who is told is left to the caller.
+func (s *ship) engine(l *loaded, book core.Ledger, show *console) *engine.Engine {
+	pace := paceOf(book)
+	return &engine.Engine{
+		Line: l.Line(), Ledger: witness{book, &s.looks}, Clock: s.Clock, Dead: dead, Jobs: s.crew(l.dir),
+		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
+		Warn:    func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
+		Lease:   pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
+		Equip: func(file, text string) (engine.Gear, error) {
+			p, err := l.Plan, error(nil)
+			if text != l.text {
+				if p, err = config.Load(file, []byte(text), s.lookup, catalog()); err != nil {
+					return engine.Gear{}, err
+				}
+				show.resumes(file, p)
+			}
+			for i := range p.Waves {
+				p.Waves[i].Bake.Wait = cmp.Or(s.wait, p.Waves[i].Bake.Wait)
+			}
+			return s.gear(p, l.dir)
+		},
+	}
+}
+
 // conclude leaves behind what became of a rollout: on the commit, in outputs and the summary, on paper.
-func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, r *core.Rollout, more []core.Output, show *console, shown *marker) error {
+func (s *ship) conclude(ctx context.Context, l *loaded, f rolloutFlags, t task, e *engine.Engine, r *core.Rollout, show *console, shown *marker) error {
+	var more []core.Output
+	if t.outputs != nil {
+		more = t.outputs(e, r)
+	}
 	next, news := due(l.Plan, r), s.round == nil || shown.wrote
 	if news {
 		shown.show(r)

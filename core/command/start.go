@@ -105,23 +105,20 @@ type leg struct {
 }
 
 // matrixOf gives the acts that were left to jobs as the matrix of those jobs, with how many of them may run at a time.
-func matrixOf(parallel core.Amount) func(*engine.Engine, *core.Rollout) ([]core.Output, error) {
-	return func(e *engine.Engine, r *core.Rollout) ([]core.Output, error) {
+func matrixOf(parallel core.Amount) func(*engine.Engine, *core.Rollout) []core.Output {
+	return func(e *engine.Engine, r *core.Rollout) []core.Output {
 		acts := e.Announced(r)
 		legs := make([]leg, len(acts))
 		for i, a := range acts {
 			legs[i] = leg{shell.ForAct(a).Action, a.Target.Name, a.Version, a.Previous, a.Wave, a.Rollout, a.Attempt, a.Target.Labels}
 		}
-		text, err := json.Marshal(map[string][]leg{"include": legs})
-		if err != nil {
-			return nil, err
-		}
+		text, _ := json.Marshal(map[string][]leg{"include": legs}) // strings and numbers always do
 		return []core.Output{
 			{Name: "matrix", Value: string(text)},
 			{Name: "jobs", Value: strconv.Itoa(len(acts))},
 			{Name: "parallel", Value: strconv.Itoa(max(1, parallel.Of(len(acts), 1)))},
 			{Name: "attempt", Value: strconv.Itoa(e.Actor.Attempt)},
-		}, nil
+		}
 	}
 }
 
