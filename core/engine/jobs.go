@@ -195,7 +195,7 @@ func (e *Engine) bakes(r *core.Rollout, version, wave string) (*stint, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case r.State.Over(), r.Waves[i].State == core.WavePassed, r.HaltedBy() == e.Actor.ID && e.Actor.ID != "":
+	case r.State.Over(), r.Waves[i].State == core.WavePassed && i < r.Wave, r.HaltedBy() == e.Actor.ID && e.Actor.ID != "":
 		return nil, idle{r}
 	case r.Waiting():
 		return nil, Blocked{Reason: fmt.Sprintf("Wave %s of rollout %s has not begun. Re-run all jobs: breakwater start goes before breakwater bake.", r.Waves[i].Name, r.ID)}
