@@ -230,8 +230,9 @@ func TestMatrix(t *testing.T) {
 			writes++
 		}
 	}
-	if writes > 24 {
-		t.Errorf("%d writes to the ledger for 3 waves", writes)
+	t.Logf("requests: %d, writes to the ledger: %d", len(m.forge.Asked()), writes)
+	if writes > 20 {
+		t.Errorf("%d writes to the ledger for 3 waves, %v", writes, m.forge.Asked())
 	}
 	m.again() // to run all jobs again does nothing
 	for _, wave := range []string{"one-box", "2", "rest"} {

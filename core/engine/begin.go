@@ -303,9 +303,13 @@ func (e *Engine) claimOnly(ctx context.Context, r *core.Rollout, decide func(*co
 		return nil, err
 	}
 	s := e.session(r, gear)
-	events := append([]core.Event{{Type: core.EventClaimed, Lease: &core.Lease{Holder: e.Actor, Until: now.Add(e.Lease)}}}, more...)
-	if err := s.commit(ctx, s.stamped(events)); err != nil {
-		return nil, err
+	if holds := r.Lease.Holder.ID == e.Actor.ID && now.Before(r.Lease.Until); !holds {
+		more = append([]core.Event{{Type: core.EventClaimed, Lease: &core.Lease{Holder: e.Actor, Until: now.Add(e.Lease)}}}, more...)
+	}
+	if len(more) > 0 {
+		if err := s.commit(ctx, s.stamped(more)); err != nil {
+			return nil, err
+		}
 	}
 	s.hurry()
 	return s, nil
