@@ -34,13 +34,13 @@ func (m mark) String() string {
 	return fmt.Sprintf("%s/%s/%d/%s", m.rollout, m.target, m.attempt, m.does)
 }
 
-// readMark finds the mark in a run's name, wherever it stands in there.
-func readMark(title string) (mark, bool) {
+// readMark finds the mark of a rollout in a run's name, wherever it stands in there. A version beside it may look like one.
+func readMark(title, rollout string) (mark, bool) {
 	words := strings.FieldsFunc(title, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-/", r))
 	})
 	for _, word := range words {
-		if parts := strings.Split(word, "/"); len(parts) == 4 {
+		if parts := strings.Split(word, "/"); len(parts) == 4 && parts[0] == rollout {
 			if attempt, err := strconv.Atoi(parts[2]); err == nil {
 				return mark{parts[0], parts[1], attempt, parts[3]}, true
 			}
@@ -66,7 +66,7 @@ func (w *workflow) marked(ctx context.Context, act core.Act) ([]marked, error) {
 		}
 		more = false
 		for _, run := range page.WorkflowRuns {
-			if m, ok := readMark(run.GetDisplayTitle()); ok && m.rollout == act.Rollout {
+			if m, ok := readMark(run.GetDisplayTitle(), act.Rollout); ok {
 				more = len(page.WorkflowRuns) == opts.PerPage
 				if m.target == act.Target.Name {
 					found = append(found, marked{run, m})

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -263,11 +264,13 @@ func TestWorkflowSeeks(t *testing.T) {
 	for name, c := range map[string]struct {
 		meddle  githubtest.Meddler
 		unnamed bool // the workflow has no run-name
+		version string
 		runs    int
 		posts   int
 		want    string // the error
 	}{
 		"it does not say":             {meddle: older, runs: 1, posts: 1},
+		"it does not say, odd name":   {meddle: older, version: "releases/web/7/rc", runs: 1, posts: 1},
 		"it does not say, no name":    {meddle: older, unnamed: true, runs: 1, posts: 1, want: "set run-name to ${{ inputs.breakwater }} in it"},
 		"it refuses to be asked that": {meddle: refusesDetails, runs: 1, posts: 2},
 		"the answer is lost":          {meddle: loses(true), runs: 1, posts: 1},
@@ -287,7 +290,9 @@ func TestWorkflowSeeks(t *testing.T) {
 				s.Look(func(all *githubtest.State) { all.Workflows[0].RunName = "" })
 			}
 			s.Meddle(c.meddle)
-			output, err := s.open().Deploy(t.Context(), act())
+			a := act()
+			a.Version = cmp.Or(c.version, a.Version)
+			output, err := s.open().Deploy(t.Context(), a)
 			if c.want == "" && (err != nil || output == "") || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("%q, %v; want %q", output, err, c.want)
 			}
