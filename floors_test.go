@@ -28,7 +28,9 @@ var floors = map[string]struct {
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":            {may: []string{"core"}, others: true},
 	"core/github":            {may: []string{"core"}, others: true},
-	"core/ledger":            {may: []string{"core", "core/github"}, others: true},
+	"core/gitlab":            {may: []string{"core"}, others: true},
+	"core/gitlab/gitlabtest": {others: true},
+	"core/ledger":            {may: []string{"core", "core/github", "core/gitlab"}, others: true},
 	"core/metric":            {may: []string{"core", "core/shell"}, others: true},
 	"core/shell":             {may: []string{"core"}},
 	"core/deploy":            {may: []string{"core", "core/github", "core/shell"}, others: true},

@@ -33,14 +33,15 @@ var kinds = []struct {
 	open   func(ctx context.Context, place string, env Env) (store, error)
 }{
 	{scheme: "file", open: openFile},
-	{scheme: "git", open: openGit},
+	{scheme: "git", alone: true, open: openGit},
 	{scheme: "github", alone: true, open: openGitHub},
 }
 
 // Open returns the ledger at a URL:
 //
 //	file:DIR    a folder, relative to env.Dir
-//	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands
+//	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands; in a
+//	            GitLab job, git: alone is the job's own repository
 //	github:     the job's repository on GitHub, through the API; another one is github:OWNER/NAME
 //
 // The ledger can be used by several goroutines. It also implements [core.Historian], [core.Lot], and [io.Closer]: Close removes
