@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	gl "github.com/xanzy/go-gitlab"
@@ -72,7 +73,8 @@ func plain(err error) error {
 		return &Error{http.StatusNotFound, "Not Found"}
 	}
 	if answer, ok := errors.AsType[*gl.ErrorResponse](err); ok && answer.Response != nil {
-		return &Error{answer.Response.StatusCode, answer.Message}
+		said := strings.TrimPrefix(strings.TrimPrefix(answer.Message, "{message: "), "{error: ") // the library adds the name
+		return &Error{answer.Response.StatusCode, strings.TrimSuffix(said, "}")}
 	}
 	if wrong, ok := errors.AsType[*url.Error](err); ok {
 		return wrong.Err // its text repeats the whole address

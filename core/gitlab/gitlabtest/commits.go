@@ -165,3 +165,18 @@ func (s *Server) stage(index []string, a act) (why string) {
 	}
 	return ""
 }
+
+// Change changes a branch as somebody with a clone would: it adds an empty file and removes another; "" is none.
+func (s *Server) Change(branch, add, remove string) {
+	s.t.Helper()
+	var acts []act
+	if add != "" {
+		acts = append(acts, act{action: "create", path: add})
+	}
+	if remove != "" {
+		acts = append(acts, act{action: "delete", path: remove})
+	}
+	if _, why := s.commit(branch, "", "by hand", acts); why != "" {
+		s.t.Fatal(why)
+	}
+}
