@@ -12,16 +12,25 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/gitlab"
 )
 
 // A Forge is the GitLab job that this process runs in. It is safe for concurrent use.
 type Forge struct {
-	env environment
-	out *log
-	job core.Job
-	err error
+	env      environment
+	out      *log
+	job      core.Job
+	pipeline int // the job's
+	err      error
+	api      func() (*gitlab.Client, error) // for the job's project, opened when it is needed
+
+	unseen    sync.Once // it was said that statuses do not show
+	mu        sync.Mutex
+	pipelines map[string]int // of commits of others, see [Forge.attach]
 }
 
 var _ core.Forge = (*Forge)(nil)
@@ -34,7 +43,12 @@ func New(environ []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, 
 		return nil, false
 	}
 	job, err := env.job()
-	return &Forge{env: env, out: newLog(stdout, stderr, clock), job: job, err: err}, true
+	f := &Forge{env: env, out: newLog(stdout, stderr, clock), job: job, err: err}
+	f.pipeline, _ = env.number("CI_PIPELINE_ID") // job has looked at it
+	f.api = sync.OnceValues(func() (*gitlab.Client, error) {
+		return gitlab.New("", gitlab.Env{Lookup: env.get, Clock: clock, Waits: f.waits})
+	})
+	return f, true
 }
 
 // Err says what is wrong with the job's variables; nobody may act on a rollout in the name of such a job.
@@ -46,8 +60,23 @@ func (f *Forge) Job() core.Job { return f.job }
 // Log returns the job's log.
 func (f *Forge) Log() core.Log { return f.out }
 
+// waits says in the log why nothing happens.
+func (f *Forge) waits(why string, until time.Time) {
+	f.out.Annotate(core.Annotation{Title: "GitLab", Message: fmt.Sprintf("%s; waiting until %s.", why, until.UTC().Format("15:04:05 MST"))})
+}
+
+// Requests counts what GitLab's API was asked by this job, without its ledger.
+func (f *Forge) Requests() int {
+	if api, err := f.api(); err == nil {
+		return api.Requests()
+	}
+	return 0
+}
+
 // environment is the environment by name.
 type environment map[string]string
+
+func (e environment) get(name string) string { return e[name] }
 
 func parse(environ []string) environment {
 	env := make(environment, len(environ))

@@ -60,11 +60,10 @@ type Note struct {
 	Body       string
 }
 
-// A Deployment is one to an environment.
-type Deployment struct {
-	ID     int
-	Commit string
-	Status string
+// A Job is one of a pipeline.
+type Job struct {
+	ID           int
+	Name, Status string
 }
 
 // plain turns the library's error into ours.
@@ -295,30 +294,29 @@ func (c *Client) Scopes(ctx context.Context) (scopes []string, until time.Time, 
 	return t.Scopes, until, nil
 }
 
-// Deployments are the newest ones to an environment, the newest first.
-func (c *Client) Deployments(ctx context.Context, environment string) ([]Deployment, error) {
-	found, _, err := c.api.Deployments.ListProjectDeployments(c.Project, &gl.ListProjectDeploymentsOptions{
-		ListOptions: gl.ListOptions{PerPage: 30}, OrderBy: gl.Ptr("id"), Sort: gl.Ptr("desc"), Environment: &environment}, gl.WithContext(ctx))
-	all := make([]Deployment, len(found))
-	for i, d := range found {
-		all[i] = Deployment{d.ID, d.SHA, d.Status}
+// Jobs are those of a pipeline, of each name the newest.
+func (c *Client) Jobs(ctx context.Context, pipeline int) ([]Job, error) {
+	found, err := pages(func(page gl.ListOptions) ([]*gl.Job, *gl.Response, error) {
+		return c.api.Jobs.ListPipelineJobs(c.Project, pipeline, &gl.ListJobsOptions{ListOptions: page}, gl.WithContext(ctx))
+	})
+	all := make([]Job, len(found))
+	for i, j := range found {
+		all[i] = Job{j.ID, j.Name, j.Status}
 	}
-	return all, plain(err)
+	return all, err
 }
 
-// Deploy makes a deployment.
-func (c *Client) Deploy(ctx context.Context, environment, commit, ref string, tag bool, status string) (int, error) {
-	made, _, err := c.api.Deployments.CreateProjectDeployment(c.Project, &gl.CreateProjectDeploymentOptions{Environment: &environment,
-		SHA: &commit, Ref: &ref, Tag: &tag, Status: gl.Ptr(gl.DeploymentStatusValue(status))}, gl.WithContext(ctx))
-	if err != nil {
-		return 0, plain(err)
-	}
-	return made.ID, nil
-}
-
-// SetDeployment changes what a deployment says.
-func (c *Client) SetDeployment(ctx context.Context, id int, status string) error {
-	_, _, err := c.api.Deployments.UpdateProjectDeployment(c.Project, id,
-		&gl.UpdateProjectDeploymentOptions{Status: gl.Ptr(gl.DeploymentStatusValue(status))}, gl.WithContext(ctx))
+// Retry starts a job that is over again, as a new job of the same name.
+func (c *Client) Retry(ctx context.Context, job int) error {
+	_, _, err := c.api.Jobs.RetryJob(c.Project, job, gl.WithContext(ctx))
 	return plain(err)
+}
+
+// Now is GitLab's clock, to the second.
+func (c *Client) Now(ctx context.Context) (time.Time, error) {
+	_, answer, err := c.api.Projects.GetProject(c.Project, nil, gl.WithContext(ctx))
+	if err != nil {
+		return time.Time{}, plain(err)
+	}
+	return http.ParseTime(answer.Header.Get("Date"))
 }

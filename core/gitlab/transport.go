@@ -108,9 +108,10 @@ func repeatable(req *http.Request) bool {
 	return req.Method != http.MethodPost || strings.HasSuffix(req.URL.Path, "/repository/commits") || strings.Contains(req.URL.Path, "/statuses/")
 }
 
-// failed reports whether there is no answer, or one that says that GitLab is in trouble.
+// failed reports whether there is no answer, or one that says that GitLab is in trouble, or at work on the same thing for
+// somebody else.
 func failed(got answer, err error) bool {
-	return err != nil || got.status >= 500 || got.status == http.StatusRequestTimeout
+	return err != nil || got.status >= 500 || got.status == http.StatusRequestTimeout || got.status == http.StatusConflict
 }
 
 // limit reads from an answer that a rate limit was hit, and until when to wait.

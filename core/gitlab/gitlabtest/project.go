@@ -10,6 +10,7 @@ import (
 // A Status is one of a commit: an external one, or a job.
 type Status struct {
 	SHA, Name, State, Description, URL string
+	Ref                                string
 	Pipeline                           int
 }
 
@@ -35,11 +36,11 @@ type Note struct {
 	Body            string
 }
 
-// A Deployment is one to an environment.
-type Deployment struct {
-	ID                            int
-	Environment, SHA, Ref, Status string
-	Tag                           bool
+// A Job is one of a pipeline.
+type Job struct {
+	ID, Pipeline int
+	Name, Status string
+	Retried      bool // another has taken its place
 }
 
 func only[T any](all []T, keep func(T) bool) []T {
@@ -85,7 +86,7 @@ func (s *Server) routesStatuses() {
 }
 
 func status(st Status) map[string]any {
-	return map[string]any{"sha": st.SHA, "name": st.Name, "status": st.State, "description": st.Description, "target_url": st.URL, "pipeline_id": st.Pipeline}
+	return map[string]any{"sha": st.SHA, "name": st.Name, "status": st.State, "description": st.Description, "target_url": st.URL, "ref": st.Ref, "pipeline_id": st.Pipeline}
 }
 
 func pipeline(p Pipeline) map[string]any {
@@ -223,48 +224,24 @@ func (s *Server) takes(body string) (why string) {
 	return ""
 }
 
-// routesDeployments are deployments, which a job's token may make.
-func (s *Server) routesDeployments() {
-	object := func(d Deployment) map[string]any {
-		return map[string]any{"id": d.ID, "sha": d.SHA, "ref": d.Ref, "status": d.Status, "environment": map[string]any{"name": d.Environment}}
-	}
-	states := []string{"running", "success", "failed", "canceled"}
-	s.handle(endpoint{method: "GET", path: "/projects/{id}/deployments", byJob: true,
-		query: []string{"environment", "finished_after", "finished_before", "order_by", "sort", "status", "updated_after", "updated_before"}}, func(r *http.Request, _ map[string]any) (int, any) {
+// routesJobs are the jobs of pipelines.
+func (s *Server) routesJobs() {
+	object := func(j Job) map[string]any { return map[string]any{"id": j.ID, "name": j.Name, "status": j.Status} }
+	s.handle(endpoint{method: "GET", path: "/projects/{id}/pipelines/{pipeline}/jobs", query: []string{"scope", "include_retried"}}, func(r *http.Request, _ map[string]any) (int, any) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		all := only(s.state.Deployments, func(d Deployment) bool { return d.Environment == r.FormValue("environment") })
-		if r.FormValue("sort") == "desc" {
-			slices.Reverse(all)
-		}
-		return list(r, all, object)
+		return list(r, only(s.state.Jobs, func(j Job) bool { return j.Pipeline == number(r, "pipeline") && !j.Retried }), object)
 	})
-	s.handle(endpoint{method: "POST", path: "/projects/{id}/deployments", byJob: true, fields: []string{"!environment", "!sha", "!ref", "!tag", "!status"}},
-		func(_ *http.Request, body map[string]any) (int, any) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			if !slices.Contains(states, text(body, "status")) {
-				return http.StatusBadRequest, failure("status does not have a valid value")
-			}
-			if !s.has(text(body, "sha")) {
-				return http.StatusBadRequest, failure("The sha is invalid")
-			}
-			tag, _ := body["tag"].(bool)
-			d := Deployment{ID: s.id(), Environment: text(body, "environment"), SHA: text(body, "sha"), Ref: text(body, "ref"), Tag: tag, Status: text(body, "status")}
-			s.state.Deployments = append(s.state.Deployments, d)
-			return http.StatusCreated, object(d)
-		})
-	s.handle(endpoint{method: "PUT", path: "/projects/{id}/deployments/{deployment}", byJob: true, fields: []string{"!status"}}, func(r *http.Request, body map[string]any) (int, any) {
+	s.handle(endpoint{method: "POST", path: "/projects/{id}/jobs/{job}/retry"}, func(r *http.Request, _ map[string]any) (int, any) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		d := find(s.state.Deployments, func(d *Deployment) bool { return d.ID == number(r, "deployment") })
-		if d == nil {
-			return http.StatusNotFound, failure("404 Not found")
+		j := find(s.state.Jobs, func(j *Job) bool { return j.ID == number(r, "job") })
+		if j == nil || j.Retried || j.Status == "running" {
+			return http.StatusForbidden, failure("403 Forbidden - Job is not retryable")
 		}
-		if !slices.Contains(states, text(body, "status")) {
-			return http.StatusBadRequest, failure("status does not have a valid value")
-		}
-		d.Status = text(body, "status")
-		return http.StatusOK, object(*d)
+		j.Retried = true
+		again := Job{ID: s.id(), Pipeline: j.Pipeline, Name: j.Name, Status: "pending"}
+		s.state.Jobs = append(s.state.Jobs, again)
+		return http.StatusCreated, object(again)
 	})
 }

@@ -1,5 +1,5 @@
 // Package gitlabtest is a small GitLab: one project with its branches and files, commit statuses, pipelines, merge
-// requests, notes and deployments. Its repository is a real bare one, which git reaches over HTTP as well.
+// requests, notes and jobs. Its repository is a real bare one, which git reaches over HTTP as well.
 //
 // It is strict: a parameter or a field that GitLab's documentation does not name, or a request that Breakwater does not
 // say that it makes, fails the test that uses it. Answers have the documented codes.
@@ -52,11 +52,11 @@ type Server struct {
 
 // State is what the project holds beside its repository.
 type State struct {
-	Statuses    []Status
-	Pipelines   []Pipeline
-	Merges      []MergeRequest
-	Notes       []Note
-	Deployments []Deployment
+	Statuses  []Status
+	Pipelines []Pipeline
+	Merges    []MergeRequest
+	Notes     []Note
+	Jobs      []Job
 
 	JobsMayPush bool // the setting that lets job tokens push
 }
@@ -73,7 +73,7 @@ func New(t testing.TB) *Server {
 	s.routesCommits()
 	s.routesStatuses()
 	s.routesMerges()
-	s.routesDeployments()
+	s.routesJobs()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL, s.Web = server.URL+"/api/v4", server.URL+"/"+Project
@@ -149,7 +149,6 @@ type endpoint struct {
 	method, path string
 	query        []string // parameters that it knows, beside those of pages
 	fields       []string // of the body; one with ! in front is required
-	byJob        bool     // a job's token may use it
 }
 
 func (s *Server) handle(e endpoint, do operation) {
@@ -160,7 +159,10 @@ func (s *Server) handle(e endpoint, do operation) {
 		}
 		personal, job := r.Header.Get("PRIVATE-TOKEN"), r.Header.Get("JOB-TOKEN")
 		switch {
-		case personal == Token, job == JobToken && e.byJob:
+		case personal == Token:
+		case job == JobToken: // nothing of what is served here is for jobs
+			refuse(w, http.StatusForbidden, "403 Forbidden")
+			return
 		default:
 			refuse(w, http.StatusUnauthorized, "401 Unauthorized")
 			return
