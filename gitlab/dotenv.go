@@ -15,7 +15,7 @@ import (
 const (
 	prefix = "BREAKWATER_"
 
-	dotenvLimit = 5 << 10 // bytes; GitLab drops a larger file as a whole
+	dotenvLimit = 5 << 10 // bytes; GitLab drops a file that is not smaller, as a whole
 	mostOutputs = 20      // in GitLab's free tier
 	valueLimit  = 1 << 10 // bytes of a text for people
 
@@ -53,7 +53,7 @@ func outputsFile(before string, outputs []core.Output) (text string, left []stri
 		return "", nil, fmt.Errorf("there are %d outputs, and GitLab takes %d; no output is set", len(all)+1, mostOutputs)
 	}
 	for {
-		if text = rendered(all); len(text) <= dotenvLimit || len(all) == 0 {
+		if text = rendered(all); len(text) < dotenvLimit || len(all) == 0 {
 			return text, left, nil
 		}
 		longest := slices.MaxFunc(all, func(a, b core.Output) int { return cmp.Compare(len(a.Value), len(b.Value)) })
