@@ -31,8 +31,13 @@ func newLog(out, notes io.Writer, clock core.Clock) *log {
 	return &log{clock: clock, out: out, notes: notes, redact: strings.NewReplacer()}
 }
 
-// clear is what GitLab wants around a marker: it wipes the marker's own line.
-const clear = "\x1b[0K"
+const (
+	// wipe is what GitLab wants around a marker: it wipes the marker's own line.
+	wipe = "\x1b[0K"
+
+	// leastLine is how long a line of a secret must be to be masked by itself, in bytes: a brace on its own says nothing.
+	leastLine = 6
+)
 
 // Group prints text in a section that is folded away. No text in it is taken for a marker.
 func (l *log) Group(title, text string) {
@@ -42,14 +47,14 @@ func (l *log) Group(title, text string) {
 	l.sections++
 	name := fmt.Sprintf("breakwater_%d_%d", now.UnixNano(), l.sections) // no other process of the job has the same
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%ssection_start:%d:%s[collapsed=true]\r%s", clear, now.Unix(), name, clear)
+	fmt.Fprintf(&b, "%ssection_start:%d:%s[collapsed=true]\r%s", wipe, now.Unix(), name, wipe)
 	inside := Text(&b)
 	io.WriteString(inside, oneLine(l.redact.Replace(title))+"\n")
 	io.WriteString(inside, l.redact.Replace(text))
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%ssection_end:%d:%s\r%s\n", clear, now.Unix(), name, clear)
+	fmt.Fprintf(&b, "%ssection_end:%d:%s\r%s\n", wipe, now.Unix(), name, wipe)
 	l.write(l.out, b.Bytes())
 }
 
@@ -86,8 +91,14 @@ func (l *log) Annotate(note core.Annotation) {
 func (l *log) Mask(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, part := range append(strings.Split(secret, "\n"), secret) {
-		if part = strings.TrimSpace(part); part != "" && !slices.Contains(l.secrets, part) {
+	parts := []string{strings.TrimSpace(secret)}
+	for line := range strings.Lines(secret) {
+		if line = strings.TrimSpace(line); len(line) >= leastLine {
+			parts = append(parts, line)
+		}
+	}
+	for _, part := range parts {
+		if part != "" && !slices.Contains(l.secrets, part) {
 			l.secrets = append(l.secrets, part)
 		}
 	}

@@ -45,14 +45,14 @@ func TestTextIsNeverAMarker(t *testing.T) {
 func TestSections(t *testing.T) {
 	var log bytes.Buffer
 	l := newLog(&log, io.Discard, clock{})
-	l.Mask("hunter2\nswordfish")
-	l.Group("one\nsection_end:1:x hunter2", "a\nsection_start:1:x\r\x1b[0K\nswordfish")
+	l.Mask("hunter2\n{\nswordfish")
+	l.Group("one\nsection_end:1:x hunter2", "a {\nsection_start:1:x\r\x1b[0K\nswordfish")
 	l.Group("two", "")
 	found := marker.FindAllStringSubmatch(log.String(), -1)
 	if len(found) != 4 || found[0][3] != found[1][3] || found[2][3] != found[3][3] || found[0][3] == found[2][3] {
 		t.Errorf("the markers are %q in\n%q", found, log.String())
 	}
-	if strings.Contains(log.String(), "hunter2") || strings.Contains(log.String(), "swordfish") || !strings.Contains(log.String(), "one section_end :1:x [MASKED]\n") {
+	if strings.Contains(log.String(), "hunter2") || strings.Contains(log.String(), "swordfish") || !strings.Contains(log.String(), "one section_end :1:x [MASKED]\n") || !strings.Contains(log.String(), "a {\n") {
 		t.Errorf("the log is %q", log.String())
 	}
 }
