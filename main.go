@@ -12,6 +12,7 @@ import (
 	"github.com/breakwater-ci/breakwater/actions"
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/command"
+	"github.com/breakwater-ci/breakwater/gitlab"
 )
 
 func main() { os.Exit(run()) }
@@ -28,6 +29,13 @@ func run() int {
 		}
 		env.Forge, env.Environ = forge, actions.Environ(env.Environ)
 		env.Stdout, env.Stderr = actions.Text(os.Stdout), actions.Text(os.Stderr) // only the forge gives commands
+	} else if forge, ok := gitlab.New(env.Environ, os.Stdout, os.Stderr, command.WallClock{}); ok {
+		if err := forge.Err(); err != nil {
+			fmt.Fprintln(os.Stderr, "breakwater: "+err.Error())
+			return core.ExitUnexpected
+		}
+		env.Forge, env.Environ = forge, gitlab.Environ(env.Environ)
+		env.Stdout, env.Stderr = forge.Writer(os.Stdout), forge.Writer(os.Stderr)
 	}
 	return command.Main(ctx, os.Args[1:], env)
 }

@@ -25,7 +25,7 @@ import (
 type doctorCmd struct {
 	planFlag
 	policyFlag
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE or github:. Default: github: in GitHub Actions, else file:.breakwater." placeholder:"URL"`
+	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print a JSON list."`
 }
 

@@ -16,7 +16,7 @@ import (
 // lineFlags are the flags of every command that looks at a line.
 type lineFlags struct {
 	planFlag
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE or github:. Default: github: in GitHub Actions, else file:.breakwater." placeholder:"URL"`
+	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print the status as JSON at the end, and progress to standard error."`
 }
 

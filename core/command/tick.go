@@ -14,7 +14,7 @@ import (
 
 type tickCmd struct {
 	Plan   string `help:"Look only at the line of this plan, whether or not it is parked. Default: at every parked line of the ledger, by the plans that are in there." placeholder:"FILE"`
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE or github:. Default: github: in GitHub Actions, else file:.breakwater." placeholder:"URL"`
+	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
 	JSON   bool   `name:"json" help:"Print the statuses of the lines that were looked at as a JSON list at the end, with --plan that of its line, and progress to standard error."`
 	policyFlag
 	showFlags

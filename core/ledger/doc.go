@@ -1,5 +1,6 @@
 // Package ledger keeps the events of lines, the only state that Breakwater has: in a folder (file:), under a ref of any
-// git remote (git:) or of a repository on GitHub (github:), or in memory. [Open] picks one by its URL. All of them pass the suite in package ledgertest.
+// git remote (git:) or of a repository on GitHub (github:), in a branch of a project on GitLab (gitlab:), or in memory.
+// [Open] picks one by its URL. All of them pass the suite in package ledgertest.
 //
 // # What a ledger promises
 //
@@ -32,20 +33,28 @@
 // has number 1; the events of a rollout begin with started and have nothing between them. So the newest rollout is read
 // from the newest segment back.
 //
-//	file:  DIR/<service>/<environment>/000000.jsonl    limit 1 MiB, appended to in place, under a lock on the file lock
-//	git:   refs/breakwater/<service>/<environment>     limit 64 KiB, at 000/000.jsonl in the commit's tree: the number
-//	                                                   divided by 1000, and what is left
+//	file:    DIR/<service>/<environment>/000000.jsonl    limit 1 MiB, appended to in place, under a lock on the file lock
+//	git:     refs/breakwater/<service>/<environment>     limit 64 KiB, at 000/000.jsonl in the commit's tree: the number
+//	                                                     divided by 1000, and what is left
+//	gitlab:  the branch breakwater-ledger                limit 64 KiB, at 000/000.jsonl below
+//	                                                     .breakwater-lines/<service>/<environment>
 //
 // In git an append is a commit with the one before it as its only parent, and it changes one file. It is pushed only if
-// the ref still is at that parent. github: makes the same commits through the API. The ref's log is for people: each subject says what happened.
+// the ref still is at that parent. github: makes the same commits through the API. The ref's log is for people: each
+// subject says what happened.
+//
+// In gitlab: an append is a commit to the one branch of all lines. It changes one segment, and puts an empty file
+// end-SEGMENT-EVENT in the place of the one before: its name says where the line ends, and only one of two commits can do
+// that.
 //
 // # Markers
 //
 // A parked line has a marker beside it, see [core.Lot], that says from when on it is worth a look: an empty file or a ref,
 // of which only the name counts. DUE is a Unix time, ONCE a random text.
 //
-//	file:  DIR/.parked/<service>,<environment>,DUE-ONCE
-//	git:   refs/breakwater-parked/<service>/<environment>/DUE-ONCE    at a commit of the line
+//	file:    DIR/.parked/<service>,<environment>,DUE-ONCE
+//	git:     refs/breakwater-parked/<service>/<environment>/DUE-ONCE    at a commit of the line
+//	gitlab:  .breakwater-parked/<service>/<environment>/DUE-ONCE        in the branch
 //
 // Names of services and environments have letters, digits, dash, underscore and dots, in every ledger.
 package ledger

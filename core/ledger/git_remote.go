@@ -33,16 +33,23 @@ func findRemote(ctx context.Context, place string, env Env) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
+	var login []setting
+	if place == "" {
+		if place, login, err = jobRemote(env.Environ); err != nil {
+			return nil, err
+		}
+	}
 	r := &remote{name: hideSecrets(place), dir: worktree(dir), temp: cmp.Or(lookup(env.Environ, "TMPDIR"), "/tmp")}
 	r.stay = append(withoutRepository(env.Environ), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
-	if err := r.configure(ctx, place, dir, env.Environ); err != nil {
+	if err := r.configure(ctx, place, dir, env.Environ, login); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
-// configure finds out what the private repository lacks to reach the remote as the user's own repository would.
-func (r *remote) configure(ctx context.Context, place, dir string, environ []string) error {
+// configure finds out what the private repository lacks to reach the remote as the user's own repository would, or by a
+// login.
+func (r *remote) configure(ctx context.Context, place, dir string, environ []string, login []setting) error {
 	// A clone that belongs to another user, as in containers, is read too: nothing in it is executed.
 	trusted := setting{"safe.directory", r.dir}
 	listed, err := run(ctx, dir, configure(environ, []setting{trusted}), nil, list...)
@@ -67,7 +74,7 @@ func (r *remote) configure(ctx context.Context, place, dir string, environ []str
 			pass = append(pass, s)
 		}
 	}
-	r.reach = configure(r.stay, pass)
+	r.reach = configure(r.stay, append(pass, login...))
 	return nil
 }
 

@@ -84,9 +84,12 @@ type fault struct {
 }
 
 // meddle lets a fault happen a number of times.
-func meddle(forge *githubtest.Server, f fault, times int) {
+func meddle(forge *githubtest.Server, f fault, times int) { forge.Meddle(f.happens(times)) }
+
+// happens answers requests with the fault a number of times, and lets all others through.
+func (f fault) happens(times int) func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 	var mu sync.Mutex
-	forge.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+	return func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 		mu.Lock()
 		hit := r.Method == f.method && strings.Contains(r.URL.Path, f.path) && times > 0
 		if hit {
@@ -98,7 +101,7 @@ func meddle(forge *githubtest.Server, f fault, times int) {
 			return
 		}
 		f.do(w, r, serve)
-	})
+	}
 }
 
 func says(status int, header ...string) func(http.ResponseWriter, *http.Request, http.HandlerFunc) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/github/githubtest"
+	"github.com/breakwater-ci/breakwater/core/gitlab/gitlabtest"
 	"github.com/breakwater-ci/breakwater/core/ledger/ledgertest"
 )
 
@@ -105,6 +106,12 @@ func TestConformance(t *testing.T) {
 		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
 			forge := githubtest.New(t)
 			return func() core.Ledger { return open(t, "github:", onGitHub(forge)) }
+		})
+	})
+	t.Run("gitlab", func(t *testing.T) {
+		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
+			forge := gitlabtest.New(t)
+			return func() core.Ledger { return open(t, "gitlab:", onGitLab(forge)) }
 		})
 	})
 }

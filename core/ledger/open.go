@@ -33,15 +33,18 @@ var kinds = []struct {
 	open   func(ctx context.Context, place string, env Env) (store, error)
 }{
 	{scheme: "file", open: openFile},
-	{scheme: "git", open: openGit},
+	{scheme: "git", alone: true, open: openGit},
 	{scheme: "github", alone: true, open: openGitHub},
+	{scheme: "gitlab", alone: true, open: openGitLab},
 }
 
 // Open returns the ledger at a URL:
 //
 //	file:DIR    a folder, relative to env.Dir
-//	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands
+//	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands; in a
+//	            GitLab job, git: alone is the job's own repository
 //	github:     the job's repository on GitHub, through the API; another one is github:OWNER/NAME
+//	gitlab:     the job's project on GitLab, through the API; another one is gitlab:GROUP/NAME
 //
 // The ledger can be used by several goroutines. It also implements [core.Historian], [core.Lot], and [io.Closer]: Close removes
 // what it keeps on this machine while it works.
