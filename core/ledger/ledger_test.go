@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws/s3test"
 	"github.com/breakwater-ci/breakwater/core/github/githubtest"
 	"github.com/breakwater-ci/breakwater/core/ledger/ledgertest"
 )
@@ -105,6 +106,12 @@ func TestConformance(t *testing.T) {
 		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
 			forge := githubtest.New(t)
 			return func() core.Ledger { return open(t, "github:", onGitHub(forge)) }
+		})
+	})
+	t.Run("s3", func(t *testing.T) {
+		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
+			server := s3test.New(t)
+			return func() core.Ledger { return open(t, inBucket, onS3(server)) }
 		})
 	})
 }

@@ -35,6 +35,7 @@ var kinds = []struct {
 	{scheme: "file", open: openFile},
 	{scheme: "git", open: openGit},
 	{scheme: "github", alone: true, open: openGitHub},
+	{scheme: "s3", open: openS3},
 }
 
 // Open returns the ledger at a URL:
@@ -42,6 +43,7 @@ var kinds = []struct {
 //	file:DIR    a folder, relative to env.Dir
 //	git:REMOTE  the name of a remote of the repository that env.Dir is in, or a URL or path that git understands
 //	github:     the job's repository on GitHub, through the API; another one is github:OWNER/NAME
+//	s3:         //BUCKET/PREFIX on S3, with options as in a URL: ?region=eu-west-1
 //
 // The ledger can be used by several goroutines. It also implements [core.Historian], [core.Lot], and [io.Closer]: Close removes
 // what it keeps on this machine while it works.
