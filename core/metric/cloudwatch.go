@@ -1,0 +1,86 @@
+package metric
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+
+	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws"
+)
+
+// CloudwatchOptions are the options of a source of type cloudwatch.
+type CloudwatchOptions struct {
+	aws.Options
+	Timeout time.Duration `json:"timeout,omitempty" jsonschema_description:"Longest time for one answer. Default: 30s."`
+}
+
+// A cloudWatch asks Amazon CloudWatch for metrics, and its alarms.
+//
+// A query covers the window, in whole periods that lie on the clock: a window that ends within a period ends at its
+// begin, for a period that is not over has not all of its data. So an answer may be up to one period old.
+type cloudWatch struct {
+	api     *cloudwatch.Client
+	session *aws.Session
+	clock   core.Clock
+	timeout time.Duration
+	http    *awshttp.BuildableClient
+}
+
+func newCloudWatch(o *CloudwatchOptions, env Env) (core.Source, error) {
+	if o.Timeout < 0 {
+		return nil, fmt.Errorf("timeout must not be below zero")
+	}
+	c := &cloudWatch{clock: env.Clock, timeout: orDefault(o.Timeout, 30*time.Second)}
+	c.http = awshttp.NewBuildableClient().WithTimeout(c.timeout).WithTransportOptions(func(t *http.Transport) {
+		t.Proxy = env.Proxy
+		if env.Dial != nil {
+			t.DialContext = env.Dial
+		}
+	})
+	look := env.Lookup
+	if look == nil {
+		look = func(string) string { return "" }
+	}
+	var err error
+	c.session, err = aws.Open(context.Background(), o.Options, aws.Env{Lookup: look, Clock: env.Clock, HTTP: c.http})
+	if err != nil {
+		return nil, err
+	}
+	c.api = cloudwatch.NewFromConfig(c.session.Config)
+	return c, nil
+}
+
+// Close closes the connections that are kept for the next question.
+func (c *cloudWatch) Close() error {
+	c.http.GetTransport().CloseIdleConnections()
+	return nil
+}
+
+// Window returns the shortest window that makes sense: most metrics have a point a minute.
+func (*cloudWatch) Window() time.Duration { return 4 * time.Minute }
+
+// Spans says that an answer always covers the window.
+func (*cloudWatch) Spans() bool { return true }
+
+// Fill implements [core.Source].
+func (*cloudWatch) Fill(query string, v core.Variables) (string, error) {
+	return fillCloudWatch(query, v)
+}
+
+// refused says what CloudWatch did not do. The end of ctx stays what it is.
+func (c *cloudWatch) refused(ctx context.Context, do, action string, err error) error {
+	if ctx.Err() != nil {
+		return &failure{text: "CloudWatch: no answer yet when we stopped waiting", cause: ctx.Err()}
+	}
+	return fmt.Errorf("CloudWatch in %s: %w", c.session.Config.Region, aws.Refused(do, action+` on "*"`, err))
+}
+
+// fail says that CloudWatch could not be asked. permanent: asking again is of no use.
+func (c *cloudWatch) fail(permanent bool, format string, args ...any) error {
+	return &failure{text: "CloudWatch in " + c.session.Config.Region + ": " + fmt.Sprintf(format, args...), permanent: permanent}
+}

@@ -1,0 +1,417 @@
+package metric
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// A query to CloudWatch is an expression of metric math, with its metrics found by SEARCH; a query of Metrics Insights,
+// which begins with SELECT; or a list of metrics and expressions in JSON, as GetMetricData and the console have it.
+//
+// Whether its points can be added up is told by the statistic. For everything else, ratios and percentiles above all, the
+// period must be $window: then there is one point, and CloudWatch has made it of all the data.
+
+// A cloudMetric is one entry of a list in JSON.
+type cloudMetric struct {
+	ID         string      `json:"Id"`
+	Expression string      `json:"Expression,omitempty"`
+	MetricStat *cloudStat  `json:"MetricStat,omitempty"`
+	Period     cloudPeriod `json:"Period,omitempty"`
+	Label      string      `json:"Label,omitempty"`
+	AccountID  string      `json:"AccountId,omitempty"`
+	ReturnData *bool       `json:"ReturnData,omitempty"`
+}
+
+// A cloudStat is a statistic of a metric.
+type cloudStat struct {
+	Metric struct {
+		Namespace  string           `json:"Namespace"`
+		MetricName string           `json:"MetricName"`
+		Dimensions []cloudDimension `json:"Dimensions,omitempty"`
+	} `json:"Metric"`
+	Period cloudPeriod `json:"Period"`
+	Stat   string      `json:"Stat"`
+	Unit   string      `json:"Unit,omitempty"`
+}
+
+// A cloudDimension is a name and a value of a metric.
+type cloudDimension struct {
+	Name  string `json:"Name"`
+	Value string `json:"Value"`
+}
+
+// A cloudPeriod is a number of seconds. In a plan it may be "$window".
+type cloudPeriod int32
+
+const wholeWindow cloudPeriod = -1
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (p *cloudPeriod) UnmarshalJSON(text []byte) error {
+	if string(text) == `"$window"` {
+		*p = wholeWindow
+		return nil
+	}
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return fmt.Errorf(`a period is %s; write a number of seconds, or "$window"`, text)
+	}
+	*p = cloudPeriod(n)
+	return nil
+}
+
+func (p cloudPeriod) filled(v core.Variables) cloudPeriod {
+	if p == wholeWindow {
+		return cloudPeriod(wholePeriods(v.Window, time.Minute) / time.Second)
+	}
+	return p
+}
+
+// wholePeriods rounds a window up.
+func wholePeriods(window, period time.Duration) time.Duration {
+	return (window + period - 1) / period * period
+}
+
+// fillCloudWatch puts variables in. A list in JSON is taken apart first, so that no value can change its form.
+func fillCloudWatch(query string, v core.Variables) (string, error) {
+	if !strings.HasPrefix(strings.TrimSpace(query), "[") {
+		return fillExpression(query, v)
+	}
+	list, err := readList(query)
+	if err != nil {
+		return "", err
+	}
+	var filled []cloudMetric
+	for _, m := range list {
+		m.Period = m.Period.filled(v)
+		if m.Expression, err = fillExpression(m.Expression, v); err != nil {
+			return "", err
+		}
+		if m.MetricStat == nil {
+			filled = append(filled, m)
+			continue
+		}
+		m.MetricStat.Period = m.MetricStat.Period.filled(v)
+		each, err := m.each(v)
+		if err != nil {
+			return "", err
+		}
+		filled = append(filled, each...)
+	}
+	text, err := json.Marshal(filled)
+	return string(text), err
+}
+
+// each is a metric once for every value of the list that a dimension names, say $targets. The ids are numbered then, and
+// METRICS("id") in an expression is all of them.
+func (m cloudMetric) each(v core.Variables) ([]cloudMetric, error) {
+	lists, all := 0, []cloudMetric{m}
+	for i, d := range m.MetricStat.Metric.Dimensions {
+		values := []string{""}
+		if name := variable.FindString(d.Value); name == d.Value && name != "" {
+			one, err := termOf(name, v)
+			if err == nil {
+				err = readable(one)
+			}
+			if err != nil {
+				return nil, err
+			}
+			if one.list {
+				lists++
+			}
+			values = one.texts
+		} else if text, err := dimensionQL.Fill(d.Value, v); err != nil {
+			return nil, err
+		} else {
+			values[0] = text
+		}
+		if lists > 1 {
+			return nil, fmt.Errorf("two dimensions of %s are lists; CloudWatch cannot tell which values go together", m.ID)
+		}
+		if len(values) == 0 {
+			return nil, fmt.Errorf("%s has no place in a dimension", d.Value)
+		}
+		all = fanOut(all, i, values)
+	}
+	if lists > 0 {
+		for i := range all {
+			all[i].ID = fmt.Sprintf("%s_%d", m.ID, i+1)
+		}
+	}
+	return all, nil
+}
+
+// fanOut makes of each metric one for each value of its dimension i.
+func fanOut(all []cloudMetric, i int, values []string) []cloudMetric {
+	var out []cloudMetric
+	for _, m := range all {
+		for _, value := range values {
+			one, stat := m, *m.MetricStat
+			stat.Metric.Dimensions = slices.Clone(stat.Metric.Dimensions)
+			stat.Metric.Dimensions[i].Value = value
+			one.MetricStat = &stat
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// dimensionQL is a value of a dimension in JSON, of which a variable is a part.
+var dimensionQL = language{put: func(v term, _ place) (string, error) {
+	if v.list || len(v.texts) != 1 {
+		return "", fmt.Errorf("%s is a part of a dimension's value; only $wave, $version and $previous can be", v.name)
+	}
+	return v.texts[0], readable(v)
+}}
+
+// fillExpression puts variables into an expression, or a query of Metrics Insights:
+//
+//   - Inside of SEARCH('...') a text becomes "text", a list ("a" OR "b"), which are matched exactly.
+//   - In a WHERE a text, or a list with one value, becomes 'text'.
+//   - $window are seconds, in whole minutes.
+func fillExpression(query string, v core.Variables) (string, error) {
+	put := putSearch
+	if insights.MatchString(query) {
+		put = putInsights
+	}
+	return language{quotes: `'"`, put: put}.Fill(query, v)
+}
+
+var (
+	insights   = regexp.MustCompile(`(?i)^\s*SELECT\s`)
+	searchTerm = regexp.MustCompile(`[\w"]\s*=\s*$`)
+	whereTerm  = regexp.MustCompile(`(?i)\sWHERE\s.*[\w"]\s*!?=\s*$`)
+	// plainValue are the texts that need no escape between quotes of either kind: how CloudWatch reads one is not written down.
+	plainValue = regexp.MustCompile(`^[^'"\\\pC]+$`)
+)
+
+func putSearch(v term, in place) (string, error) {
+	if seconds, ok, err := periodOf(v); ok {
+		return seconds, err
+	}
+	if in.quote != '\'' || strings.Count(in.inside, `"`)%2 != 0 || !searchTerm.MatchString(in.inside) {
+		return "", fmt.Errorf("%s stands only inside of SEARCH('...'), after =, without quotes around it", v.name)
+	}
+	if err := quotable(v); err != nil {
+		return "", err
+	}
+	text := quoted(v, `"`, strings.NewReplacer(), " OR ")
+	if v.list {
+		text = "(" + text + ")"
+	}
+	return text, nil
+}
+
+func putInsights(v term, in place) (string, error) {
+	if seconds, ok, err := periodOf(v); ok {
+		return seconds, err
+	}
+	switch {
+	case in.quote != 0 || !whereTerm.MatchString(in.before):
+		return "", fmt.Errorf("%s stands only in WHERE name = %s, without quotes around it", v.name, v.name)
+	case len(v.texts) > 1:
+		return "", fmt.Errorf("%s has %d values, and Metrics Insights compares with one; use SEARCH, or a list of metrics", v.name, len(v.texts))
+	}
+	return quoted(v, "'", strings.NewReplacer(), ""), quotable(v)
+}
+
+// periodOf writes a term that is a time, and reports whether it is one.
+func periodOf(v term) (text string, is bool, err error) {
+	switch {
+	case v.span > 0:
+		return strconv.Itoa(int(wholePeriods(v.span, time.Minute) / time.Second)), true, nil
+	case !v.at.IsZero():
+		return "", true, fmt.Errorf("%s has no place in a query to CloudWatch: the source asks for the window itself", v.name)
+	case len(v.texts) == 0:
+		return "", true, fmt.Errorf("%s is zero", v.name)
+	}
+	return "", false, nil
+}
+
+func quotable(v term) error {
+	for _, text := range v.texts {
+		if !plainValue.MatchString(text) {
+			return fmt.Errorf("%s is %q, which cannot be quoted safely in an expression; use a list of metrics in JSON", v.name, text)
+		}
+	}
+	return readable(v)
+}
+
+// readList reads a list in JSON.
+func readList(text string) ([]cloudMetric, error) {
+	var list []cloudMetric
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&list); err != nil {
+		return nil, fmt.Errorf("the list of metrics is no JSON of GetMetricData: %w", err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the list of metrics has something behind its end")
+	}
+	return list, nil
+}
+
+// A cloudQuery is a query, variables filled in.
+type cloudQuery struct {
+	metrics []cloudMetric
+	period  time.Duration // the longest of them
+}
+
+// expressionID is the id of a query that is one expression.
+const expressionID = "q"
+
+// readCloudQuery reads a filled query and finds what is wrong with it.
+func readCloudQuery(text string, window time.Duration) (cloudQuery, error) {
+	q := cloudQuery{metrics: []cloudMetric{{ID: expressionID, Expression: strings.TrimSpace(text)}}}
+	if strings.HasPrefix(q.metrics[0].Expression, "[") {
+		var err error
+		if q.metrics, err = readList(text); err != nil {
+			return q, err
+		}
+	} else if insights.MatchString(text) {
+		q.metrics[0].Period = wholeWindow.filled(core.Variables{Window: window})
+	}
+	if len(q.metrics) == 0 || q.metrics[0].Expression == "" && q.metrics[0].MetricStat == nil {
+		return q, errors.New("the query is empty")
+	}
+	seen, returned := make(map[string]bool), false
+	for _, m := range q.metrics {
+		if err := m.check(); err != nil {
+			return q, err
+		}
+		if seen[m.ID] {
+			return q, fmt.Errorf("Id %s is there twice", m.ID)
+		}
+		seen[m.ID] = true
+		returned = returned || m.returns()
+		for _, p := range m.periods() {
+			q.period = max(q.period, time.Duration(p)*time.Second)
+		}
+	}
+	switch {
+	case !returned:
+		return q, errors.New("ReturnData is false everywhere; nothing would be answered")
+	case q.period == 0:
+		return q, errors.New("the query says no period; give SEARCH a third argument, for example $window")
+	}
+	return q, nil
+}
+
+var idForm = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
+
+func (m cloudMetric) check() error {
+	switch {
+	case !idForm.MatchString(m.ID):
+		return fmt.Errorf("Id is %q; it begins with a small letter, and has letters, digits and _", m.ID)
+	case (m.Expression == "") == (m.MetricStat == nil):
+		return fmt.Errorf("%s must have one of Expression and MetricStat", m.ID)
+	case m.MetricStat != nil && (m.MetricStat.Metric.Namespace == "" || m.MetricStat.Metric.MetricName == "" || m.MetricStat.Stat == "" || m.MetricStat.Period == 0):
+		return fmt.Errorf("%s must have Namespace, MetricName, Period and Stat", m.ID)
+	}
+	for _, p := range m.periods() {
+		if p%60 != 0 && !slices.Contains([]cloudPeriod{1, 5, 10, 20, 30}, p) {
+			return fmt.Errorf("the period of %s is %d s; CloudWatch has 1, 5, 10, 20, 30 and multiples of 60", m.ID, p)
+		}
+	}
+	return nil
+}
+
+func (m cloudMetric) returns() bool { return m.ReturnData == nil || *m.ReturnData }
+
+// search is a SEARCH: its statistic and its period.
+var search = regexp.MustCompile(`SEARCH\(\s*'[^']*'\s*,\s*'([^']*)'\s*(?:,\s*([0-9]+)\s*)?\)`)
+
+// periods are all that a metric or expression names.
+func (m cloudMetric) periods() []cloudPeriod {
+	var all []cloudPeriod
+	if m.MetricStat != nil {
+		all = append(all, m.MetricStat.Period)
+	}
+	if m.Period != 0 {
+		all = append(all, m.Period)
+	}
+	for _, found := range search.FindAllStringSubmatch(m.Expression, -1) {
+		if n, err := strconv.ParseInt(found[2], 10, 32); err == nil && n > 0 {
+			all = append(all, cloudPeriod(n))
+		}
+	}
+	return all
+}
+
+// foundSum is an expression that is nothing but found metrics, or their sum.
+var foundSum = regexp.MustCompile(`^\s*(?:SUM\(\s*)?` + search.String() + `\s*\)?\s*$`)
+
+// way is how the points of a metric become one number; empty: there is none, so there must be one point.
+func (m cloudMetric) way() string {
+	stat := ""
+	if m.MetricStat != nil {
+		stat = m.MetricStat.Stat
+	} else if found := foundSum.FindStringSubmatch(m.Expression); found != nil && (found[1] == "Sum" || found[1] == "SampleCount") {
+		stat = found[1]
+	}
+	return map[string]string{"Sum": "sum", "SampleCount": "sum", "Maximum": "max", "Minimum": "min"}[stat]
+}
+
+// checkWindow says why a query cannot be one number over a window.
+func (q cloudQuery) checkWindow(window time.Duration) error {
+	if q.period > wholePeriods(window, time.Minute) {
+		return fmt.Errorf("its period, %s, is longer than the window, %s", core.Brief(q.period), core.Brief(window))
+	}
+	for _, m := range q.metrics {
+		if m.returns() && m.way() == "" && q.period < window {
+			return fmt.Errorf("the points of %s cannot be made one number; write $window as its period, or use Sum, SampleCount, Maximum or Minimum", m.ID)
+		}
+	}
+	return nil
+}
+
+// checkCloudWatch finds mistakes in a query with made-up values.
+func checkCloudWatch(filled string) error {
+	window := sample("").Window
+	q, err := readCloudQuery(filled, window)
+	if err != nil {
+		return err
+	}
+	if q.period < window { // a period of the plan's own; how it stands to the window is seen when there is one
+		return q.checkWindow(window)
+	}
+	return nil
+}
+
+// asked is the query as the SDK has it.
+func (q cloudQuery) asked() []types.MetricDataQuery {
+	all := make([]types.MetricDataQuery, len(q.metrics))
+	for i, m := range q.metrics {
+		one := types.MetricDataQuery{Id: &m.ID, ReturnData: sdk.Bool(m.returns()), Label: text(m.Label), AccountId: text(m.AccountID), Expression: text(m.Expression)}
+		if m.Period != 0 {
+			one.Period = sdk.Int32(int32(m.Period))
+		}
+		if s := m.MetricStat; s != nil {
+			one.MetricStat = &types.MetricStat{Period: sdk.Int32(int32(s.Period)), Stat: &s.Stat, Unit: types.StandardUnit(s.Unit),
+				Metric: &types.Metric{Namespace: &s.Metric.Namespace, MetricName: &s.Metric.MetricName}}
+			for _, d := range s.Metric.Dimensions {
+				one.MetricStat.Metric.Dimensions = append(one.MetricStat.Metric.Dimensions, types.Dimension{Name: &d.Name, Value: &d.Value})
+			}
+		}
+		all[i] = one
+	}
+	return all
+}
+
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
