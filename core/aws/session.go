@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,16 +19,15 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 )
 
-// patience is for one answer, to its end.
-const patience = 30 * time.Second
-
 // An Env is what a session takes from the process it runs in.
 type Env struct {
 	Lookup func(name string) string // of the environment
 	Clock  core.Clock
 
-	// HTTP sends requests. Nil: the SDK's own client, which knows proxies and AWS_CA_BUNDLE.
-	HTTP sdk.HTTPClient
+	// Timeout is for one answer, to its end. Zero: 30 seconds.
+	Timeout time.Duration
+	// Transport changes how requests are sent. Nil: as the SDK does it, by the proxies of the process.
+	Transport func(*http.Transport)
 
 	// Waits is told that a service asked for patience, and until when. Nil: nobody is.
 	Waits func(why string, until time.Time)
@@ -38,6 +38,7 @@ type Session struct {
 	Config sdk.Config
 
 	options  Options
+	http     *client
 	custom   bool // the address of the services is not AWS' own
 	sent     atomic.Int64
 	verified sync.Mutex
@@ -59,7 +60,7 @@ func Open(ctx context.Context, o Options, env Env) (*Session, error) {
 		config.WithRegion(cmp.Or(o.Region, env.Lookup("AWS_REGION"), env.Lookup("AWS_DEFAULT_REGION"))),
 		config.WithRetryer(func() sdk.Retryer { return newPatient(env) }),
 		config.WithAPIOptions(s.middleware()),
-		config.WithHTTPClient(sender(env)),
+		config.WithHTTPClient(buildable(env)),
 	}
 	if address := env.Lookup("AWS_ENDPOINT_URL"); address != "" {
 		s.custom = true
@@ -75,6 +76,12 @@ func Open(ctx context.Context, o Options, env Env) (*Session, error) {
 	if s.Config.Region == "" {
 		return nil, errors.New("which region? Say region, or set AWS_REGION")
 	}
+	sender, ok := s.Config.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		return nil, fmt.Errorf("the SDK sends by a %T", s.Config.HTTPClient)
+	}
+	s.http = newClient(sender, env.Timeout)
+	s.Config.HTTPClient = s.http
 	s.Config.Credentials = known{s.Config.Credentials}
 	if o.Role != "" {
 		s.Config.Credentials = roleCredentials(s.Config.Copy(), o.Role)
@@ -82,19 +89,17 @@ func Open(ctx context.Context, o Options, env Env) (*Session, error) {
 	return s, nil
 }
 
-// sender sends requests. A redirect is an answer: what is sent is for one host only.
-func sender(env Env) config.HTTPClient {
-	if env.HTTP != nil {
-		return env.HTTP
-	}
-	return awshttp.NewBuildableClient().WithTimeout(patience)
-}
-
 // Elsewhere reports whether requests go to an address that the environment names, and not to AWS itself.
 func (s *Session) Elsewhere() bool { return s.custom }
 
 // Requests counts those that were sent, each try of each.
 func (s *Session) Requests() int { return int(s.sent.Load()) }
+
+// Close closes the connections that are kept for the next request.
+func (s *Session) Close() error {
+	s.http.CloseIdleConnections()
+	return nil
+}
 
 // Verify asks AWS in which account we are, once, and refuses any other than the one that the options name. It is for
 // whoever is about to look at or to change something; without an account in the options it asks nobody.

@@ -63,6 +63,9 @@ func (l *s3Ledger) key(line core.Line, i int) string {
 // Requests implements [core.Counted].
 func (l *s3Ledger) Requests() int { return l.session.Requests() }
 
+// Close implements [io.Closer].
+func (l *s3Ledger) Close() error { return l.session.Close() }
+
 // Read implements [core.Ledger].
 func (l *s3Ledger) Read(ctx context.Context, line core.Line) ([]core.Event, error) {
 	h, err := l.current(ctx, line)

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -27,27 +26,24 @@ type cloudWatch struct {
 	api     *cloudwatch.Client
 	session *aws.Session
 	clock   core.Clock
-	timeout time.Duration
-	http    *awshttp.BuildableClient
 }
 
 func newCloudWatch(o *CloudwatchOptions, env Env) (core.Source, error) {
 	if o.Timeout < 0 {
 		return nil, fmt.Errorf("timeout must not be below zero")
 	}
-	c := &cloudWatch{clock: env.Clock, timeout: orDefault(o.Timeout, 30*time.Second)}
-	c.http = awshttp.NewBuildableClient().WithTimeout(c.timeout).WithTransportOptions(func(t *http.Transport) {
-		t.Proxy = env.Proxy
-		if env.Dial != nil {
-			t.DialContext = env.Dial
-		}
-	})
+	c := &cloudWatch{clock: env.Clock}
 	look := env.Lookup
 	if look == nil {
 		look = func(string) string { return "" }
 	}
 	var err error
-	c.session, err = aws.Open(context.Background(), o.Options, aws.Env{Lookup: look, Clock: env.Clock, HTTP: c.http})
+	c.session, err = aws.Open(context.Background(), o.Options, aws.Env{Lookup: look, Clock: env.Clock, Timeout: o.Timeout, Transport: func(t *http.Transport) {
+		t.Proxy = env.Proxy
+		if env.Dial != nil {
+			t.DialContext = env.Dial
+		}
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -56,10 +52,7 @@ func newCloudWatch(o *CloudwatchOptions, env Env) (core.Source, error) {
 }
 
 // Close closes the connections that are kept for the next question.
-func (c *cloudWatch) Close() error {
-	c.http.GetTransport().CloseIdleConnections()
-	return nil
-}
+func (c *cloudWatch) Close() error { return c.session.Close() }
 
 // Window returns the shortest window that makes sense: most metrics have a point a minute.
 func (*cloudWatch) Window() time.Duration { return 4 * time.Minute }

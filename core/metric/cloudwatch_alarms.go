@@ -167,7 +167,11 @@ func (a cloudAlarm) over(name string, changes []alarmChange, from, until time.Ti
 			alarm.Blind = fmt.Sprintf(format, args...)
 		}
 	}
-	inside := func(at time.Time) bool { return !at.Before(from) && !at.After(until) }
+	for _, c := range slices.Concat(changes, []alarmChange{{at: a.changed, edited: true}}) {
+		if c.edited && !c.at.Before(from) && !c.at.After(until) {
+			blind("somebody made or edited it at %s", c.at.UTC().Format(time.RFC3339))
+		}
+	}
 	states := slices.DeleteFunc(slices.Clone(changes), func(c alarmChange) bool { return c.edited })
 	if n := len(states); a.since.After(from) && (n == 0 || states[n-1].to != a.state) {
 		// The alarm is ahead of its history, which does not say yet what was before.
@@ -201,11 +205,6 @@ func (a cloudAlarm) over(name string, changes []alarmChange, from, until time.Ti
 		state, why = c.to, c.why
 	}
 	note(time.Time{})
-	for _, c := range append(changes, alarmChange{at: a.changed, edited: true}) {
-		if c.edited && inside(c.at) {
-			blind("somebody made or edited it at %s", c.at.UTC().Format(time.RFC3339))
-		}
-	}
 	if a.trouble != "" {
 		blind("CloudWatch could not evaluate it: %s", a.trouble)
 	}

@@ -282,7 +282,7 @@ func readCloudQuery(text string, window time.Duration) (cloudQuery, error) {
 	} else if insights.MatchString(text) {
 		q.metrics[0].Period = wholeWindow.filled(core.Variables{Window: window})
 	}
-	if len(q.metrics) == 0 || q.metrics[0].Expression == "" && q.metrics[0].MetricStat == nil {
+	if len(q.metrics) == 0 || strings.TrimSpace(text) == "" {
 		return q, errors.New("the query is empty")
 	}
 	seen, returned := make(map[string]bool), false
