@@ -173,7 +173,7 @@ func (a cloudAlarm) over(name string, changes []alarmChange, from, until time.Ti
 		}
 	}
 	states := slices.DeleteFunc(slices.Clone(changes), func(c alarmChange) bool { return c.edited })
-	if n := len(states); a.since.After(from) && (n == 0 || states[n-1].to != a.state) {
+	if n := len(states); a.since.After(from) && (n == 0 || states[n-1].to != a.state && a.since.After(states[n-1].at)) {
 		// The alarm is ahead of its history, which does not say yet what was before.
 		before := types.StateValueInsufficientData
 		if n > 0 {

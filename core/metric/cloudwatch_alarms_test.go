@@ -1,8 +1,13 @@
 package metric_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"os"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +132,38 @@ func TestCloudWatchManyAlarms(t *testing.T) {
 		old, err := s.(core.Alarmist).Alarms(t.Context(), []string{"alarm-001"}, now.Add(-30*24*time.Hour), now)
 		if err != nil || !strings.Contains(old[0].Blind, "forgets the history") {
 			t.Errorf("%+v, %v", old, err)
+		}
+	})
+}
+
+// TestCloudWatchPolicy asks everything that there is to ask: the policy in docs/sources.md allows that, and nothing else.
+func TestCloudWatchPolicy(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sources.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```json\n(\\{\n  \"Version\".*?)^```$").FindSubmatch(text)
+	var policy struct {
+		Statement []struct {
+			Resource string
+			Action   []string
+		}
+	}
+	if err := json.Unmarshal(block[1], &policy); err != nil || len(policy.Statement) != 1 || policy.Statement[0].Resource != "*" {
+		t.Fatalf("%+v, %v", policy, err)
+	}
+	inCloud(t, metric.CloudwatchOptions{}, func(t *testing.T, w *metrictest.World, server *cloudwatchtest.Server, s core.Source) {
+		server.Alarms(cloudwatchtest.NewAlarm("x", "MetricAlarm", w.Clock.Now().Add(-time.Hour)))
+		askWindow(t, w, s, cloudHits, 5*time.Minute)
+		if _, err := s.(core.Alarmist).Alarms(t.Context(), []string{"x"}, w.Clock.Now().Add(-time.Minute), w.Clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+		used := make(map[string]bool)
+		for _, asked := range server.Asked() {
+			used[strings.Fields(asked)[0]] = true
+		}
+		if got, want := policy.Statement[0].Action, slices.Sorted(maps.Keys(used)); !slices.Equal(got, want) {
+			t.Errorf("the policy allows %q, the source uses %q", got, want)
 		}
 	})
 }
