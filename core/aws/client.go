@@ -1,7 +1,9 @@
 package aws
 
 import (
+	"bytes"
 	"cmp"
+	"io"
 	"net/http"
 	"time"
 
@@ -30,4 +32,19 @@ func newClient(b *awshttp.BuildableClient, timeout time.Duration) *client {
 		Timeout:       cmp.Or(timeout, patience),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
+}
+
+// Do sends a copy of the body. The SDK closes its own as soon as an answer begins; a transport that has not seen the end of
+// the body by then takes that for an error, and closes the connection in the middle of the answer.
+func (c *client) Do(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		req = req.Clone(req.Context())
+		req.Body = io.NopCloser(bytes.NewReader(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	return c.Client.Do(req)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/breakwater-ci/breakwater/core"
 )
@@ -61,6 +62,7 @@ func Open(ctx context.Context, o Options, env Env) (*Session, error) {
 		config.WithRetryer(func() sdk.Retryer { return newPatient(env) }),
 		config.WithAPIOptions(s.middleware()),
 		config.WithHTTPClient(buildable(env)),
+		config.WithLogger(logging.Nop{}), // the SDK would write to standard error what is in its errors anyway
 	}
 	if address := env.Lookup("AWS_ENDPOINT_URL"); address != "" {
 		s.custom = true

@@ -222,7 +222,7 @@ func check(r *http.Request, body []byte) string {
 		}
 	}
 	sum := sha256.Sum256(body)
-	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(body)))
+	crc := checksum(body)
 	encryption, kms := r.Header.Get("X-Amz-Server-Side-Encryption"), r.Header.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id")
 	switch {
 	case !signed.MatchString(r.Header.Get("Authorization")):
@@ -239,6 +239,11 @@ func check(r *http.Request, body []byte) string {
 	return ""
 }
 
+// checksum is how S3 writes a CRC-32.
+func checksum(text []byte) string {
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE(text)))
+}
+
 func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
 	o := s.objects[key]
 	if o == nil || o.deleted {
@@ -250,6 +255,9 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
 	if r.Header.Get("If-None-Match") == now.ETag {
 		w.WriteHeader(http.StatusNotModified)
 		return
+	}
+	if r.Header.Get("X-Amz-Checksum-Mode") == "ENABLED" {
+		w.Header().Set("X-Amz-Checksum-Crc32", checksum([]byte(now.Text)))
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(now.Text)))
 	io.WriteString(w, now.Text)
