@@ -23,9 +23,32 @@ type CloudwatchOptions struct {
 // A query covers the window, in whole periods that lie on the clock: a window that ends within a period ends at its
 // begin, for a period that is not over has not all of its data. So an answer may be up to one period old.
 type cloudWatch struct {
-	api     *cloudwatch.Client
+	calls   cloudCalls
 	session *aws.Session
 	clock   core.Clock
+}
+
+// cloudCalls are what is asked of CloudWatch. A program that reflects on types keeps every method of every type that it can
+// reach; so no type here has the client in it, with all of its operations.
+type cloudCalls struct {
+	data    func(context.Context, *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error)
+	alarms  func(context.Context, *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error)
+	history func(context.Context, *cloudwatch.DescribeAlarmHistoryInput) (*cloudwatch.DescribeAlarmHistoryOutput, error)
+}
+
+func cloudCallsOf(session *aws.Session) cloudCalls {
+	api := cloudwatch.NewFromConfig(session.Config)
+	return cloudCalls{
+		data: func(ctx context.Context, in *cloudwatch.GetMetricDataInput) (*cloudwatch.GetMetricDataOutput, error) {
+			return api.GetMetricData(ctx, in)
+		},
+		alarms: func(ctx context.Context, in *cloudwatch.DescribeAlarmsInput) (*cloudwatch.DescribeAlarmsOutput, error) {
+			return api.DescribeAlarms(ctx, in)
+		},
+		history: func(ctx context.Context, in *cloudwatch.DescribeAlarmHistoryInput) (*cloudwatch.DescribeAlarmHistoryOutput, error) {
+			return api.DescribeAlarmHistory(ctx, in)
+		},
+	}
 }
 
 func newCloudWatch(o *CloudwatchOptions, env Env) (core.Source, error) {
@@ -47,7 +70,7 @@ func newCloudWatch(o *CloudwatchOptions, env Env) (core.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.api = cloudwatch.NewFromConfig(c.session.Config)
+	c.calls = cloudCallsOf(c.session)
 	return c, nil
 }
 

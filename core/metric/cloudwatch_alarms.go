@@ -75,7 +75,7 @@ func (c *cloudWatch) alarmsNow(ctx context.Context, names []string) (map[string]
 	for part := range slices.Chunk(slices.Compact(slices.Sorted(slices.Values(names))), mostNames) {
 		in := &cloudwatch.DescribeAlarmsInput{AlarmNames: part, AlarmTypes: alarmTypes, MaxRecords: sdk.Int32(mostNames)}
 		for {
-			out, err := c.api.DescribeAlarms(ctx, in)
+			out, err := c.calls.alarms(ctx, in)
 			if err != nil {
 				return nil, c.refused(ctx, "show alarms", "cloudwatch:DescribeAlarms", err)
 			}
@@ -111,7 +111,7 @@ func (c *cloudWatch) history(ctx context.Context, name string, from time.Time) (
 	in := &cloudwatch.DescribeAlarmHistoryInput{AlarmName: &name, AlarmTypes: alarmTypes, StartDate: &from,
 		ScanBy: types.ScanByTimestampAscending, MaxRecords: sdk.Int32(mostHistory)}
 	for {
-		out, err := c.api.DescribeAlarmHistory(ctx, in)
+		out, err := c.calls.history(ctx, in)
 		if err != nil {
 			return nil, c.refused(ctx, "show the history of alarms", "cloudwatch:DescribeAlarmHistory", err)
 		}

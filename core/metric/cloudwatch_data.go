@@ -125,7 +125,7 @@ func (c *cloudWatch) pages(ctx context.Context, asked []types.MetricDataQuery, b
 	known := make(map[[2]string]*cloudSeries) // by id and label
 	in := &cloudwatch.GetMetricDataInput{MetricDataQueries: asked, StartTime: &from, EndTime: &until, ScanBy: types.ScanByTimestampAscending}
 	for {
-		out, err := c.api.GetMetricData(ctx, in)
+		out, err := c.calls.data(ctx, in)
 		if err != nil {
 			return nil, c.refused(ctx, "give metrics", "cloudwatch:GetMetricData", err)
 		}
