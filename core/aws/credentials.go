@@ -15,16 +15,22 @@ type known struct{ sdk.CredentialsProvider }
 func (k known) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	found, err := k.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return found, &noCredentials{err}
+		return found, &noCredentials{err: err}
 	}
 	return found, nil
 }
 
 // A noCredentials says that there are none, or that a role was not given to us.
-type noCredentials struct{ err error }
+type noCredentials struct {
+	err  error
+	role bool // there are some, and a role was asked for
+}
 
 func (n *noCredentials) Error() string { return n.err.Error() }
 func (n *noCredentials) Unwrap() error { return n.err }
+
+// RetryableError tells the SDK that whoever was asked for them was asked often enough.
+func (n *noCredentials) RetryableError() bool { return false }
 
 // sessionName is what a trail of the account shows beside the role.
 const sessionName = "breakwater"
@@ -46,7 +52,7 @@ type assumed struct {
 func (a assumed) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	found, err := a.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return found, &noCredentials{Refused("give us the role "+a.role, "sts:AssumeRole on it, and its trust policy must name us", err)}
+		return found, &noCredentials{Refused("give us the role "+a.role, "sts:AssumeRole on it, and its trust policy must name us", err), true}
 	}
 	return found, nil
 }

@@ -33,7 +33,7 @@ func Status(err error) int {
 // bool that returns true.
 func Refused(do, action string, err error) error {
 	if none, ok := errors.AsType[*noCredentials](err); ok {
-		return noneFor(do, none.err)
+		return noneFor(do, none)
 	}
 	said, ok := errors.AsType[smithy.APIError](err)
 	if !ok {
@@ -53,12 +53,14 @@ func Refused(do, action string, err error) error {
 }
 
 // noneFor says why there are no credentials to do something.
-func noneFor(do string, err error) error {
-	if said, ok := errors.AsType[*refusal](err); ok { // a role was asked for
-		return &refusal{fmt.Sprintf("AWS cannot be asked to %s: %s", do, said.text), err, said.permanent}
+func noneFor(do string, none *noCredentials) error {
+	text := fmt.Sprintf("AWS cannot be asked to %s: ", do)
+	if none.role {
+		said, ok := errors.AsType[*refusal](none.err)
+		return &refusal{text + none.err.Error(), none, ok && said.permanent}
 	}
-	return &refusal{fmt.Sprintf("AWS cannot be asked to %s: there are no credentials: %s; give the job a role by OpenID Connect, or set "+
-		"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", do, reason(err)), err, false}
+	return &refusal{text + fmt.Sprintf("there are no credentials: %s; give the job a role by OpenID Connect, or set "+
+		"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", reason(none.err)), none, false}
 }
 
 // denied are the names that services give to what IAM did not permit.

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	tries      = 6                      // of a request that AWS could not answer: about 15 s in all
+	tries      = 6                      // of a request that AWS could not answer, unless its user wants it otherwise: about 15 s in all
 	firstPause = 500 * time.Millisecond // doubles with each try, and is spread by half to either side
 )
 
@@ -25,7 +26,7 @@ type patient struct {
 
 func newPatient(env Env) sdk.Retryer {
 	return &patient{retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = tries
+		o.MaxAttempts = cmp.Or(env.Tries, tries)
 		o.RateLimiter = ratelimit.None
 	}), env}
 }

@@ -27,6 +27,8 @@ type Env struct {
 
 	// Timeout is for one answer, to its end. Zero: 30 seconds.
 	Timeout time.Duration
+	// Tries is how often a request is sent that AWS could not answer. Zero: six times, within about 15 seconds.
+	Tries int
 	// Transport changes how requests are sent. Nil: as the SDK does it, by the proxies of the process.
 	Transport func(*http.Transport)
 

@@ -162,6 +162,16 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// TestRoleIsNotThere: a role that cannot be had is asked for six times, and not six times for each try of what needs it.
+func TestRoleIsNotThere(t *testing.T) {
+	server := cloudwatchtest.New(t)
+	server.Meddle(func(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) })
+	s := open(t, aws.Options{Role: cloudwatchtest.Role}, aws.Env{Lookup: cloudwatchtest.Lookup(server.URL), Clock: &clock{}})
+	if err := ask(t.Context(), s); err == nil || !strings.Contains(err.Error(), "AWS cannot be asked to show alarms: AWS could not be asked to give us the role") || s.Requests() != 6 {
+		t.Errorf("%d requests: %v", s.Requests(), err)
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for want, o := range map[string]aws.Options{
 		"":                           {Region: "us-gov-east-1", Role: "arn:aws-us-gov:iam::123456789012:role/path/x", Account: "123456789012"},

@@ -77,7 +77,8 @@ func openBucket(ctx context.Context, place string, env Env) (bucket, error) {
 		return bucket{}, err
 	}
 	b.api = s3.NewFromConfig(b.session.Config, func(o *s3.Options) {
-		o.UsePathStyle = b.session.Elsewhere() // what is not AWS seldom has a host name for each bucket
+		// What is not AWS seldom has a host name for each bucket.
+		o.UsePathStyle = b.session.Elsewhere() || lookup(env.Environ, "AWS_ENDPOINT_URL_S3") != ""
 	})
 	return b, nil
 }

@@ -18,6 +18,9 @@ type CloudwatchOptions struct {
 	Timeout time.Duration `json:"timeout,omitempty" jsonschema_description:"Longest time for one answer. Default: 30s."`
 }
 
+// cloudTries is few: whoever looks asks again, and wants to know what was wrong.
+const cloudTries = 2
+
 // A cloudWatch asks Amazon CloudWatch for metrics, and its alarms.
 //
 // A query covers the window, in whole periods that lie on the clock: a window that ends within a period ends at its
@@ -61,7 +64,7 @@ func newCloudWatch(o *CloudwatchOptions, env Env) (core.Source, error) {
 		look = func(string) string { return "" }
 	}
 	var err error
-	c.session, err = aws.Open(context.Background(), o.Options, aws.Env{Lookup: look, Clock: env.Clock, Timeout: o.Timeout, Transport: func(t *http.Transport) {
+	c.session, err = aws.Open(context.Background(), o.Options, aws.Env{Lookup: look, Clock: env.Clock, Timeout: o.Timeout, Tries: cloudTries, Transport: func(t *http.Transport) {
 		t.Proxy = env.Proxy
 		if env.Dial != nil {
 			t.DialContext = env.Dial
