@@ -171,7 +171,8 @@ func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error)
 
 // around is what sources take from this process.
 func (s *ship) around(dir string) metric.Env {
-	return metric.Env{Clock: s.Clock, Shell: s.shell(dir), Dir: dir, Proxy: http.ProxyFromEnvironment}
+	return metric.Env{Clock: s.Clock, Shell: s.shell(dir), Dir: dir, Proxy: http.ProxyFromEnvironment,
+		Lookup: func(name string) string { return s.environ[name] }}
 }
 
 // targets reads the plan's list of targets from where the plan says.

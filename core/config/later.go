@@ -14,9 +14,8 @@ import (
 
 // later lists what plans and policies are going to have and this version does not: a key, or "key: value".
 var later = map[reflect.Type][]string{
-	reflect.TypeFor[core.Deploy]():     laterDrivers,
-	reflect.TypeFor[core.Rollback]():   laterDrivers,
-	reflect.TypeFor[core.SourceSpec](): {"type: cloudwatch"},
+	reflect.TypeFor[core.Deploy]():   laterDrivers,
+	reflect.TypeFor[core.Rollback](): laterDrivers,
 
 	reflect.TypeFor[core.DriverFloor](): allow(laterDrivers),
 }

@@ -1,6 +1,6 @@
 // Package ledger keeps the events of lines, the only state that Breakwater has: in a folder (file:), under a ref of any
-// git remote (git:) or of a repository on GitHub (github:), in a branch of a project on GitLab (gitlab:), or in memory.
-// [Open] picks one by its URL. All of them pass the suite in package ledgertest.
+// git remote (git:) or of a repository on GitHub (github:), in a branch of a project on GitLab (gitlab:), in a bucket of S3
+// (s3:), or in memory. [Open] picks one by its URL. All of them pass the suite in package ledgertest.
 //
 // # What a ledger promises
 //
@@ -38,6 +38,10 @@
 //	                                                     divided by 1000, and what is left
 //	gitlab:  the branch breakwater-ledger                limit 64 KiB, at 000/000.jsonl below
 //	                                                     .breakwater-lines/<service>/<environment>
+//	s3:      PREFIX/<service>/<environment>/999999.jsonl limit 64 KiB, written whole: 999999 less the number
+//
+// In a bucket an append is one object, written on condition that it still is what was read, or that it is not there yet.
+// The limit is the same for all writers: a segment below it has none after it.
 //
 // In git an append is a commit with the one before it as its only parent, and it changes one file. It is pushed only if
 // the ref still is at that parent. github: makes the same commits through the API. The ref's log is for people: each
@@ -55,6 +59,7 @@
 //	file:    DIR/.parked/<service>,<environment>,DUE-ONCE
 //	git:     refs/breakwater-parked/<service>/<environment>/DUE-ONCE    at a commit of the line
 //	gitlab:  .breakwater-parked/<service>/<environment>/DUE-ONCE        in the branch
+//	s3:      PREFIX/.parked/<service>/<environment>/DUE-ONCE            an empty object
 //
 // Names of services and environments have letters, digits, dash, underscore and dots, in every ledger.
 package ledger

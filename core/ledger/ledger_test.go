@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws/s3test"
 	"github.com/breakwater-ci/breakwater/core/github/githubtest"
 	"github.com/breakwater-ci/breakwater/core/gitlab/gitlabtest"
 	"github.com/breakwater-ci/breakwater/core/ledger/ledgertest"
@@ -112,6 +113,12 @@ func TestConformance(t *testing.T) {
 		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
 			forge := gitlabtest.New(t)
 			return func() core.Ledger { return open(t, "gitlab:", onGitLab(forge)) }
+		})
+	})
+	t.Run("s3", func(t *testing.T) {
+		ledgertest.Run(t, func(t *testing.T) func() core.Ledger {
+			server := s3test.New(t)
+			return func() core.Ledger { return open(t, inBucket, onS3(server)) }
 		})
 	})
 }

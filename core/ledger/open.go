@@ -36,6 +36,7 @@ var kinds = []struct {
 	{scheme: "git", alone: true, open: openGit},
 	{scheme: "github", alone: true, open: openGitHub},
 	{scheme: "gitlab", alone: true, open: openGitLab},
+	{scheme: "s3", open: openS3},
 }
 
 // Open returns the ledger at a URL:
@@ -45,6 +46,7 @@ var kinds = []struct {
 //	            GitLab job, git: alone is the job's own repository
 //	github:     the job's repository on GitHub, through the API; another one is github:OWNER/NAME
 //	gitlab:     the job's project on GitLab, through the API; another one is gitlab:GROUP/NAME
+//	s3:         //BUCKET/PREFIX on S3, with options as in a URL: ?region=eu-west-1
 //
 // The ledger can be used by several goroutines. It also implements [core.Historian], [core.Lot], and [io.Closer]: Close removes
 // what it keeps on this machine while it works.

@@ -2,6 +2,7 @@
 // one file and one line in [Kinds].
 //
 //	alertmanager  asks a Prometheus Alertmanager which alerts fire now; it knows alarms only
+//	cloudwatch    asks Amazon CloudWatch for metrics, and its alarms
 //	command       runs a script of the plan that prints numbers
 //	datadog       asks Datadog for metrics, and its monitors
 //	dynatrace     asks Dynatrace for metrics
@@ -65,6 +66,7 @@ func (k Kind) CheckQuery(query string) error {
 // Kinds are the kinds of source, by the name that stands under type in the plan.
 var Kinds = map[string]Kind{
 	"alertmanager":  {Options: new(AlertmanagerOptions), Alarms: true, Open: opener(newAlertmanager)},
+	"cloudwatch":    {Options: new(CloudwatchOptions), Spans: true, fill: fillCloudWatch, check: checkCloudWatch, Alarms: true, Open: opener(newCloudWatch)},
 	"command":       {Options: new(CommandOptions), Spans: true, fill: fillCommand, Open: opener(newCommand)},
 	"datadog":       {Options: new(DatadogOptions), Spans: true, fill: datadogQL.Fill, check: checkDatadog, Alarms: true, Open: opener(newDatadog)},
 	"dynatrace":     {Options: new(DynatraceOptions), Spans: true, fill: selector.Fill, Open: opener(newDynatrace)},
@@ -102,6 +104,8 @@ type Env struct {
 	// Proxy returns the proxy for a request to a monitoring system, nil for none. The targets of a scrape are
 	// reached directly.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Lookup is the environment, for sources whose credentials it holds. Nil: it is empty.
+	Lookup func(name string) string
 	// Answered is told the headers of every answer over HTTP. It may be called by several goroutines at once. Nil: nobody
 	// wants to know.
 	Answered func(http.Header)
