@@ -27,11 +27,12 @@ var floors = map[string]struct {
 	"core/calendar":          {may: []string{"core"}, others: true}, // rrule-go
 	"core/engine":            {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":            {may: []string{"core"}, others: true},
+	"core/aws":               {may: []string{"core"}, others: true},
 	"core/github":            {may: []string{"core"}, others: true},
 	"core/ledger":            {may: []string{"core", "core/github"}, others: true},
 	"core/metric":            {may: []string{"core", "core/shell"}, others: true},
 	"core/shell":             {may: []string{"core"}},
-	"core/deploy":            {may: []string{"core", "core/github", "core/shell"}, others: true},
+	"core/deploy":            {may: []string{"core", "core/aws", "core/github", "core/shell"}, others: true},
 	"core/backtest":          {may: []string{"core", "core/engine", "core/report"}, others: true},
 	"core/doctor":            {may: []string{"core", "core/shell"}, others: true},
 	"core/check":             {may: []string{"core", "core/shell", "core/judge"}, others: true},
@@ -39,6 +40,7 @@ var floors = map[string]struct {
 	"core/command":           {may: []string{"core", "core/*"}, others: true},
 	"actions":                {may: []string{"core", "core/github"}, others: true},
 	".":                      {may: []string{"core", "core/command", "actions"}},
+	"core/aws/awstest":       {},
 	"core/github/githubtest": {others: true},
 	"core/ledger/ledgertest": {may: []string{"core"}, others: true},
 	"core/metric/metrictest": {may: []string{"core", "core/metric"}, others: true},

@@ -80,6 +80,16 @@ var rules = map[spot]rule{
 	at[core.Workflow]("ref"):        refRule,
 	at[core.Workflow]("inputs"):     inputsRule,
 
+	at[core.AWS]("region"):        regionRule,
+	at[core.AWS]("role"):          roleRule,
+	at[core.AWS]("account"):       accountRule,
+	at[core.Lambda]("function"):   fillRule,
+	at[core.Lambda]("alias"):      fillRule,
+	at[core.Lambda]("steps"):      stepsRule,
+	at[core.LambdaCode]("bucket"): fillRule,
+	at[core.LambdaCode]("key"):    fillRule,
+	at[core.LambdaCode]("image"):  fillRule,
+
 	at[core.Policy]("version"):         versionRule,
 	at[core.Policy]("rules"):           {want: "at least one rule, or leave the key out", ok: hasElement, schema: setMinItems},
 	at[core.LineMatch]("services"):     linesRule,

@@ -1,0 +1,4 @@
+package awstest
+
+type Group struct{}
+type Deployment struct{}
