@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/invopop/jsonschema"
@@ -30,7 +31,12 @@ var (
 	regionRule  = formRule(regionForm, "a region such as eu-west-1"+filledBy)
 	roleRule    = formRule(roleForm, "the ARN of a role, such as arn:aws:iam::123456789012:role/deploy"+filledBy)
 	accountRule = formRule(accountForm, "the 12 digits of an account"+filledBy)
-	stepsRule   = rule{
+	portRule    = rule{
+		want:   "a port from 1 to 65535",
+		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 65535 },
+		schema: func(s *jsonschema.Schema) { s.Minimum, s.Maximum = "1", "65535" },
+	}
+	stepsRule = rule{
 		want: "shares above 0% and below 100%, each larger than the one before it, such as [10%, 50%]",
 		ok: func(v reflect.Value) bool {
 			last := core.Ratio(0)
@@ -66,11 +72,17 @@ func (d *decoder) checkAWS(p *core.Plan) {
 		options any
 		timeout time.Duration
 	}{{p.Deploy.Options, p.Deploy.Timeout}, {p.Rollback.Options, p.Rollback.Timeout}} {
-		if o, ok := way.options.(*core.Lambda); ok {
+		switch o := way.options.(type) {
+		case *core.CodeDeploy:
+			d.checkOne(d.seen[way.options], "one of "+strings.Join(codeDeployed, ", "), d.given(&o.S3), d.given(&o.GitHub), d.given(&o.ECS), d.given(&o.Lambda))
+		case *core.Lambda:
 			d.checkLambda(o, way.timeout)
 		}
 	}
 }
+
+// codeDeployed are the keys of the driver aws-codedeploy that say what is deployed, of which it has exactly one.
+var codeDeployed = []string{"s3", "github", "ecs", "lambda"}
 
 func (d *decoder) checkLambda(o *core.Lambda, timeout time.Duration) {
 	if c := o.Code; d.good(&o.Code) {

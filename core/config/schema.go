@@ -37,6 +37,9 @@ func Schema(c Catalog) ([]byte, error) {
 	listed.Not = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{required("from"), required("to")}}
 	g.defs["Freeze"].OneOf = []*jsonschema.Schema{dated, listed}
 	g.defs["Windows"].AnyOf = []*jsonschema.Schema{required("allow"), required("freeze")}
+	if deployed := g.defs["CodeDeploy"]; deployed != nil {
+		exclusive(deployed, codeDeployed...)
+	}
 	if code := g.defs["LambdaCode"]; code != nil {
 		archive := required("bucket")
 		archive.Required = append(archive.Required, "key")

@@ -230,10 +230,19 @@ func text(in map[string]any, name string) string {
 
 // operations are all that this AWS has.
 var operations = map[string]operation{
-	"lambda:GetAlias":                 getAlias,
-	"lambda:GetFunctionConfiguration": getFunctionConfiguration,
-	"lambda:ListVersionsByFunction":   listVersions,
-	"lambda:PublishVersion":           publishVersion,
-	"lambda:UpdateAlias":              updateAlias,
-	"lambda:UpdateFunctionCode":       updateFunctionCode,
+	"codedeploy:BatchGetDeploymentTargets": batchGetDeploymentTargets,
+	"codedeploy:BatchGetDeployments":       batchGetDeployments,
+	"codedeploy:ContinueDeployment":        continueDeployment,
+	"codedeploy:CreateDeployment":          createDeployment,
+	"codedeploy:GetDeployment":             getDeployment,
+	"codedeploy:GetDeploymentGroup":        getDeploymentGroup,
+	"codedeploy:ListDeploymentTargets":     listDeploymentTargets,
+	"codedeploy:ListDeployments":           listDeployments,
+	"codedeploy:StopDeployment":            stopDeployment,
+	"lambda:GetAlias":                      getAlias,
+	"lambda:GetFunctionConfiguration":      getFunctionConfiguration,
+	"lambda:ListVersionsByFunction":        listVersions,
+	"lambda:PublishVersion":                publishVersion,
+	"lambda:UpdateAlias":                   updateAlias,
+	"lambda:UpdateFunctionCode":            updateFunctionCode,
 }
