@@ -20,6 +20,7 @@ const (
 	regionForm  = `^([a-z0-9-]|` + actForm + `)+$`
 	roleForm    = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
 	accountForm = `^([0-9]{12}|` + actForm + `)$`
+	imageForm   = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
 	stepForm    = `^[0-9]{1,2}(\.[0-9]+)?%$`
 )
 
@@ -31,6 +32,7 @@ var (
 	regionRule  = formRule(regionForm, "a region such as eu-west-1"+filledBy)
 	roleRule    = formRule(roleForm, "the ARN of a role, such as arn:aws:iam::123456789012:role/deploy"+filledBy)
 	accountRule = formRule(accountForm, "the 12 digits of an account"+filledBy)
+	imageRule   = formRule(imageForm, "an image with {{version}} in it; {{target}} and {{labels.NAME}} are filled in too")
 	portRule    = rule{
 		want:   "a port from 1 to 65535",
 		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 65535 },

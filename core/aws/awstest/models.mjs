@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const used = {
+  ecs: ["DescribeServices", "DescribeTaskDefinition", "RegisterTaskDefinition", "UpdateService"],
   lambda: ["GetAlias", "GetFunctionConfiguration", "ListVersionsByFunction", "PublishVersion", "UpdateAlias", "UpdateFunctionCode"],
   codedeploy: [
     "BatchGetDeploymentTargets", "BatchGetDeployments", "ContinueDeployment", "CreateDeployment", "GetDeployment",

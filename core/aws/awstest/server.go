@@ -32,9 +32,11 @@ type Server struct {
 
 // A State is what is there in one region.
 type State struct {
-	Functions   map[string]*Function // by name
-	Groups      map[string]*Group    // by APPLICATION/GROUP
-	Deployments []*Deployment        // oldest first
+	Functions   map[string]*Function     // by name
+	Groups      map[string]*Group        // by APPLICATION/GROUP
+	Deployments []*Deployment            // of CodeDeploy, oldest first
+	Services    map[string]*Service      // of ECS, by CLUSTER/SERVICE
+	Definitions map[string][]*Definition // task definitions of ECS by family, oldest first
 
 	region  string
 	now     time.Time
@@ -83,7 +85,8 @@ func (s *Server) Look(region string, look func(*State)) {
 
 func (s *Server) state(region string) *State {
 	if s.in[region] == nil {
-		s.in[region] = &State{region: region, Functions: make(map[string]*Function), Groups: make(map[string]*Group)}
+		s.in[region] = &State{region: region, Functions: make(map[string]*Function), Groups: make(map[string]*Group),
+			Services: make(map[string]*Service), Definitions: make(map[string][]*Definition)}
 	}
 	s.in[region].now = s.now()
 	return s.in[region]
@@ -239,6 +242,10 @@ var operations = map[string]operation{
 	"codedeploy:ListDeploymentTargets":     listDeploymentTargets,
 	"codedeploy:ListDeployments":           listDeployments,
 	"codedeploy:StopDeployment":            stopDeployment,
+	"ecs:DescribeServices":                 describeServices,
+	"ecs:DescribeTaskDefinition":           describeTaskDefinition,
+	"ecs:RegisterTaskDefinition":           registerTaskDefinition,
+	"ecs:UpdateService":                    updateService,
 	"lambda:GetAlias":                      getAlias,
 	"lambda:GetFunctionConfiguration":      getFunctionConfiguration,
 	"lambda:ListVersionsByFunction":        listVersions,
