@@ -114,9 +114,15 @@ func (s *shift) reconsider(ctx context.Context, version string, weights map[stri
 	return fmt.Errorf("somebody else has changed %s meanwhile: it has %s now, and is left so; see who deploys to it: %w", s, now, refused)
 }
 
-// foreign reports whether somebody else is at work on the alias, or has been since the rollout was.
+// latest is what changes with every update of a function.
+const latest = "$LATEST"
+
+// foreign reports whether the alias has what could not be put back, or somebody else is at work on the alias, or has been since the rollout was.
 func (s *shift) foreign() error {
 	r := s.is.routed
+	if s.is.version == latest {
+		return fmt.Errorf("%s has %s, which nobody could put back: give it a published version first", s, latest)
+	}
 	ours := r.rollout != "" && lineOf(r.rollout) == lineOf(shortRollout(s.act.Rollout))
 	for version := range s.is.weights {
 		if !ours || version != r.put || s.is.version != r.over {

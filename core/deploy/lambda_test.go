@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -311,6 +312,7 @@ func TestLambdaFails(t *testing.T) {
 		"not published":   {now: unknown, want: `no version of shop has the description or the number "v9": publish it first`},
 		"cannot run":      {change: failed, now: act(), want: "version 2 of shop cannot run"},
 		"no alias":        {change: func(c *cloud) { c.function(func(f *awstest.Function) { f.Aliases = nil }) }, now: act(), want: "lambda:GetAlias: Cannot find alias: live (ResourceNotFoundException)"},
+		"unpublished":     {change: func(c *cloud) { c.function(func(f *awstest.Function) { f.Aliases["live"].Version = "$LATEST" }) }, now: act(), want: "shop:live has $LATEST, which nobody could put back"},
 		"not permitted":   {change: func(c *cloud) { c.Meddle(denies("lambda:UpdateAlias")) }, now: act(), want: "AWS refuses lambda:UpdateAlias: User: ci is not authorized"},
 		"throttled":       {change: func(c *cloud) { c.Meddle(throttles("lambda:UpdateAlias", 99)) }, now: act(), want: "lambda:UpdateAlias: Rate exceeded (ThrottlingException)"},
 		"another account": {change: func(c *cloud) { c.options.(*core.Lambda).AWS.Account = "210987654321" }, now: act(), want: "the credentials are for account 123456789012, and the plan is for 210987654321: nothing was done"},
@@ -382,4 +384,49 @@ func TestLambdaPolicy(t *testing.T) {
 		c.deploy(t.Context(), next, "")
 	})
 	leastPrivilege(t, "aws-lambda")
+}
+
+// TestLambdaTogether: two aliases of one function, deployed at the same time, share one version.
+func TestLambdaTogether(t *testing.T) {
+	c := newCloud(t, "aws-lambda", &core.Lambda{Function: "shop", Alias: "{{target}}", Code: &core.LambdaCode{Bucket: "code", Key: "{{version}}.zip"}})
+	c.Look(home, func(s *awstest.State) {
+		f := newFunction()
+		f.Slow = 1
+		for _, name := range []string{"a", "b", "c"} {
+			f.Aliases[name] = &awstest.Alias{Version: "1", Revision: "1"}
+		}
+		s.Functions["shop"] = f
+	})
+	driver := c.open()
+	var group sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		group.Go(func() {
+			one := act()
+			one.Target.Name, one.Version = name, "v3"
+			if output, err := driver.Deploy(t.Context(), one); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+	group.Wait()
+	c.function(func(f *awstest.Function) {
+		for _, name := range []string{"a", "b", "c"} {
+			if len(f.Versions) != 3 || f.Aliases[name].Version != "3" {
+				t.Errorf("%s has %s of %d", name, f.Aliases[name].Version, len(f.Versions))
+			}
+		}
+	})
+}
+
+// TestLambdaLongNames: what is noted fits into a description, and is still known.
+func TestLambdaLongNames(t *testing.T) {
+	c := newLambda(t, core.Lambda{})
+	forth, home := act(), back()
+	for _, a := range []*core.Act{&forth, &home} {
+		a.Rollout, a.Target.Name = strings.Repeat("checkout.", 22)+"-production-7", strings.Repeat("cell.", 19)
+	}
+	c.function(func(f *awstest.Function) { f.Aliases["live"].Version = f.Publish("s3://hand/made.zip", "by hand") })
+	c.deploy(t.Context(), forth, "")
+	c.deploy(t.Context(), home, "")
+	c.wantLive("3")
 }

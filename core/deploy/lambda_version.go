@@ -52,7 +52,7 @@ func (s *shift) published(ctx context.Context) (string, error) {
 		}
 		for _, v := range page.Versions {
 			switch number := sdk.ToString(v.Version); {
-			case number == "$LATEST":
+			case number == latest:
 			case sdk.ToString(v.Description) == s.act.Version:
 				found = number // they come oldest first
 			case number == s.act.Version:

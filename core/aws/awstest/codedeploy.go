@@ -242,7 +242,7 @@ func listDeployments(s *State, in map[string]any) (map[string]any, *Fault) {
 	if _, fault := s.group(in); fault != nil {
 		return nil, fault
 	}
-	var ids []any
+	ids := []any{}
 	between, _ := in["createTimeRange"].(map[string]any)
 	start, _ := between["start"].(float64)
 	for _, d := range s.of(in) {
@@ -271,7 +271,7 @@ func batchGetDeployments(s *State, in map[string]any) (map[string]any, *Fault) {
 	if len(ids) > mostAtOnce {
 		return nil, &Fault{Code: "BatchLimitExceededException", Message: "too many deployments"}
 	}
-	var all []any
+	all := []any{}
 	for _, d := range s.Deployments {
 		if slices.Contains(ids, any(d.ID)) {
 			s.pass(d)
@@ -338,7 +338,7 @@ func batchGetDeploymentTargets(s *State, in map[string]any) (map[string]any, *Fa
 		return nil, fault
 	}
 	ids, _ := in["targetIds"].([]any)
-	var all []any
+	all := []any{}
 	for _, t := range d.Targets {
 		if !slices.Contains(ids, any(t.ID)) {
 			continue

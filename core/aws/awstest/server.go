@@ -28,6 +28,7 @@ type Server struct {
 	in     map[string]*State // by region
 	asked  []Request
 	meddle Meddler
+	one    sync.Mutex // held while the meddler works: it may keep count
 }
 
 // A State is what is there in one region.
@@ -145,6 +146,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if meddle == nil {
 			return serve(do)
 		}
+		s.one.Lock()
+		defer s.one.Unlock()
 		return meddle(action, in, func() (map[string]any, *Fault) { return serve(do) })
 	}, by[2], in)
 }
