@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -59,7 +60,8 @@ type shift struct {
 	is     aliased // what the alias was when we last saw it
 	put    string  // the version that it is to have
 	over   string  // the version that it had before this rollout
-	began  bool    // something was written
+	began  bool    // something was, or may have been, written
+	wrote  bool    // something was
 	output []string
 }
 
@@ -75,8 +77,31 @@ func (s *shift) open(ctx context.Context) error {
 	return nil
 }
 
-// run looks before it touches anything, moves the traffic, and proves it.
+// run looks before it touches anything, moves the traffic, and proves it. Where the first look turns out to have been out of
+// date it looks again, and decides anew.
 func (s *shift) run(ctx context.Context) error {
+	err := s.decide(ctx)
+	for range rereads {
+		if _, changed := errors.AsType[moved](err); !changed || s.wrote {
+			break
+		}
+		err = s.decide(ctx)
+	}
+	if err == nil {
+		err = s.prove(ctx)
+	}
+	if err != nil && s.began {
+		return s.end(ctx, err)
+	}
+	return err
+}
+
+// rereads is how often an act decides anew.
+const rereads = 3
+
+// decide looks at the alias and does what that asks for. Also an alias that seems to have the version already is written:
+// that tells whether it still is what we saw.
+func (s *shift) decide(ctx context.Context) error {
 	var err error
 	if s.is, err = s.look(ctx); err != nil {
 		return err
@@ -90,21 +115,11 @@ func (s *shift) run(ctx context.Context) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	if s.is.only(s.put) {
-		s.tell("%s has %s already", s, s.put)
-		return nil
-	}
 	s.over = s.is.version
 	if s.ours() {
 		s.over = s.is.routed.over
 	}
-	if err = s.move(ctx); err == nil {
-		err = s.prove(ctx)
-	}
-	if err != nil && s.began {
-		return s.end(ctx, err)
-	}
-	return err
+	return s.move(ctx)
 }
 
 // ours reports whether the rollout of the act has changed the alias before, and nobody has said otherwise since.
@@ -123,7 +138,7 @@ func (s *shift) wanted(ctx context.Context) (string, error) {
 func (s *shift) move(ctx context.Context) error {
 	for _, step := range s.Steps {
 		share := float64(step)
-		if s.act.Rollback || share < s.is.weights[s.put] {
+		if s.act.Rollback || s.is.only(s.put) || share < s.is.weights[s.put] {
 			continue
 		}
 		if share != s.is.weights[s.put] {

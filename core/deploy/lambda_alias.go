@@ -83,6 +83,7 @@ func (s *shift) write(ctx context.Context, version string, weights map[string]fl
 		RoutingConfig: &types.AliasRoutingConfiguration{AdditionalVersionWeights: weights},
 	})
 	if err == nil {
+		s.wrote = true
 		s.is = aliased{version: version, weights: weights, revision: sdk.ToString(got.RevisionId), routed: readRouted(note)}
 		return nil
 	}
@@ -108,16 +109,26 @@ func (s *shift) reconsider(ctx context.Context, version string, weights map[stri
 		}
 	}
 	if now.version == version && maps.Equal(now.weights, weights) && now.routed == readRouted(note) {
-		s.is = now
+		s.is, s.wrote = now, true
 		return nil
 	}
-	return fmt.Errorf("somebody else has changed %s meanwhile: it has %s now, and is left so; see who deploys to it: %w", s, now, refused)
+	return moved{fmt.Sprintf("somebody else has changed %s meanwhile: it has %s now, and is left so; see who deploys to it", s, now), refused}
 }
+
+// A moved says that an alias is not what we saw. Nothing was written.
+type moved struct {
+	text string
+	err  error
+}
+
+func (m moved) Error() string { return m.text }
+func (m moved) Unwrap() error { return m.err }
 
 // latest is what changes with every update of a function.
 const latest = "$LATEST"
 
-// foreign reports whether the alias has what could not be put back, or somebody else is at work on the alias, or has been since the rollout was.
+// foreign reports whether the alias has what could not be put back, or somebody else is at work on it, or has been since the
+// rollout was.
 func (s *shift) foreign() error {
 	r := s.is.routed
 	if s.is.version == latest {

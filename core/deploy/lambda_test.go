@@ -109,13 +109,13 @@ func TestLambdaSteps(t *testing.T) {
 	c.wantLive("2")
 	writes := c.count("UpdateAlias")
 	c.deploy(t.Context(), again(act()), "")
-	if c.count("UpdateAlias") != writes {
-		t.Error("it was written again")
+	if c.count("UpdateAlias") != writes+1 || len(seen) != 2 {
+		t.Errorf("once more takes %d writes and %v", c.count("UpdateAlias")-writes, seen)
 	}
 	c.deploy(t.Context(), back(), "")
 	c.wantLive("1")
-	if c.count("UpdateAlias") != writes+1 {
-		t.Errorf("a rollback takes %d writes", c.count("UpdateAlias")-writes)
+	if c.count("UpdateAlias") != writes+2 {
+		t.Errorf("a rollback takes %d writes", c.count("UpdateAlias")-writes-1)
 	}
 }
 
@@ -140,7 +140,7 @@ func TestLambdaCaptures(t *testing.T) {
 // TestLambdaPublishes: code that was not published yet is, once; what was is found.
 func TestLambdaPublishes(t *testing.T) {
 	c := newLambda(t, core.Lambda{Code: &core.LambdaCode{Bucket: "code", Key: "{{version}}.zip"}})
-	c.function(func(f *awstest.Function) { f.Slow, f.Aliases["live"].Late = 2, 1 })
+	c.function(func(f *awstest.Function) { f.Slow, f.Late, f.Aliases["live"].Late = 2, 2, 1 })
 	next := act()
 	next.Version = "v3"
 	for range 2 {
@@ -429,4 +429,23 @@ func TestLambdaLongNames(t *testing.T) {
 	c.deploy(t.Context(), forth, "")
 	c.deploy(t.Context(), home, "")
 	c.wantLive("3")
+}
+
+// TestLambdaOutdated: a look that shows what was there a moment ago is never taken for the truth.
+func TestLambdaOutdated(t *testing.T) {
+	c := newLambda(t, core.Lambda{Steps: []core.Ratio{0.1}})
+	show := func(late int) { // as if all looks of the act before had been up to date, and the next ones are not
+		c.function(func(f *awstest.Function) {
+			a := f.Aliases["live"]
+			a.Late = late
+			a.Outdate()
+		})
+	}
+	c.deploy(t.Context(), act(), "")
+	show(2)
+	c.deploy(t.Context(), back(), "")
+	c.wantLive("1")
+	show(2)
+	c.deploy(t.Context(), again(act()), "")
+	c.wantLive("2")
 }

@@ -91,14 +91,8 @@ func (s *shift) publish(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", changed(s.of, err)
 	}
-	if now, err = s.settled(ctx); err != nil {
+	if now, err = s.inPlace(ctx, sdk.ToString(code.CodeSha256)); err != nil {
 		return "", err
-	}
-	if now.LastUpdateStatus == types.LastUpdateStatusFailed {
-		return "", fmt.Errorf("Lambda cannot put the code of %s in place: %s", s.of, sdk.ToString(now.LastUpdateStatusReason))
-	}
-	if sdk.ToString(now.CodeSha256) != sdk.ToString(code.CodeSha256) {
-		return "", fmt.Errorf("somebody else has changed the code of %s meanwhile: nothing was published; see who deploys to it", s.of)
 	}
 	made, err := s.api.PublishVersion(ctx, &lambda.PublishVersionInput{
 		FunctionName: &s.of, CodeSha256: now.CodeSha256, RevisionId: now.RevisionId, Description: &s.act.Version,
@@ -117,6 +111,26 @@ func changed(of string, err error) error {
 		return fmt.Errorf("somebody else is changing %s: nothing was published; see who deploys to it: %w", of, said(err))
 	}
 	return err
+}
+
+// inPlace waits until the function has new code. A look may show what was there a moment ago.
+func (s *shift) inPlace(ctx context.Context, sum string) (*lambda.GetFunctionConfigurationOutput, error) {
+	for n := 0; ; n++ {
+		now, err := s.settled(ctx)
+		switch {
+		case err != nil:
+			return nil, err
+		case sdk.ToString(now.CodeSha256) == sum && now.LastUpdateStatus == types.LastUpdateStatusFailed:
+			return nil, fmt.Errorf("Lambda cannot put the code of %s in place: %s", s.of, sdk.ToString(now.LastUpdateStatusReason))
+		case sdk.ToString(now.CodeSha256) == sum:
+			return now, nil
+		case n == len(pauses):
+			return nil, fmt.Errorf("somebody else has changed the code of %s meanwhile: nothing was published; see who deploys to it", s.of)
+		}
+		if err := s.env.Clock.Wait(ctx, s.env.Clock.Now().Add(pauses[n])); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // settled waits until it is decided whether the newest code of the function is in place.

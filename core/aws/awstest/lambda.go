@@ -17,10 +17,14 @@ type Function struct {
 
 	// Slow is how many looks at its configuration it takes until new code is in place, and until a new version is ready.
 	Slow int
+	// Late is how many looks still show the code before.
+	Late int
 	// Broken is why new code cannot be put in place; empty: it can.
 	Broken string
 
 	looks     int // left until the update is over
+	before    map[string]any
+	stale     int
 	published int // version that $LATEST is the same as
 }
 
@@ -62,6 +66,9 @@ func (a *Alias) Set(change func(a *Alias)) {
 	a.Revision = strconv.Itoa(n + 1)
 	a.before, a.stale = &before, a.Late
 }
+
+// Outdate has the next looks show what was there before the last change.
+func (a *Alias) Outdate() { a.stale = a.Late }
 
 func (s *State) function(in map[string]any) (*Function, *Fault) {
 	f := s.Functions[text(in, "FunctionName")]
@@ -172,6 +179,10 @@ func getFunctionConfiguration(s *State, in map[string]any) (map[string]any, *Fau
 	}
 	number := text(in, "Qualifier")
 	if number == "" || number == "$LATEST" {
+		if f.stale > 0 {
+			f.stale--
+			return f.before, nil
+		}
 		out := f.answer(&f.Latest, "")
 		if f.looks > 0 {
 			f.looks--
@@ -229,6 +240,7 @@ func updateFunctionCode(s *State, in map[string]any) (map[string]any, *Fault) {
 	if code != f.Latest.Code {
 		f.published = 0
 	}
+	f.before, f.stale = f.answer(&f.Latest, ""), f.Late
 	s.counter++
 	f.Latest.Code, f.Latest.revision, f.looks = code, fmt.Sprintf("latest-%d", s.counter), f.Slow
 	return f.answer(&f.Latest, ""), nil
