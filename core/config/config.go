@@ -25,7 +25,7 @@ import (
 // A Catalog tells the loader which technologies exist.
 type Catalog struct {
 	Sources map[string]SourceKind // by the type of the source
-	Drivers map[string]any        // by the name of the driver: pointer to its zero options, for run a *core.Command, for github-workflow a *core.Workflow
+	Drivers map[string]any        // by the name of the driver: pointer to its zero options, such as a *core.Command for run
 	Rules   []string              // ids of the lint rules that a plan may waive
 }
 

@@ -23,6 +23,11 @@ func (d *decoder) fillDefaults(p *core.Plan) {
 		absent(d, &jobs.Deploy, "deploy ("+core.JobTarget+")")
 		absent(d, &jobs.Rollback, "rollback ("+core.JobTarget+")")
 	}
+	for _, options := range []any{p.Deploy.Options, p.Rollback.Options} {
+		if lambda, ok := options.(*core.Lambda); ok {
+			absent(d, &lambda.Pause, time.Minute)
+		}
+	}
 	absent(d, &p.Rollback.When, []core.Trigger{core.TriggerDeploy, core.TriggerCheck})
 	absent(d, &p.Rollback.Scope, core.ScopeRollout)
 	absent(d, &p.Rollback.Timeout, p.Deploy.Timeout)

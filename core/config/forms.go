@@ -291,6 +291,7 @@ func (d *decoder) driven(n *yaml.Node, v reflect.Value, driver *string, options 
 				return
 			}
 			opt := fresh(d.catalog.Drivers[name])
+			d.seen[opt.Interface()] = value
 			d.value(value, opt.Elem())
 			*driver, *options = name, opt.Interface()
 		}

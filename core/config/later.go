@@ -20,7 +20,7 @@ var later = map[reflect.Type][]string{
 	reflect.TypeFor[core.DriverFloor](): allow(laterDrivers),
 }
 
-var laterDrivers = []string{"aws-codedeploy", "gitlab-pipeline"}
+var laterDrivers = []string{"gitlab-pipeline"}
 
 // allow is how a policy names drivers.
 func allow(drivers []string) []string {

@@ -37,6 +37,15 @@ func Schema(c Catalog) ([]byte, error) {
 	listed.Not = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{required("from"), required("to")}}
 	g.defs["Freeze"].OneOf = []*jsonschema.Schema{dated, listed}
 	g.defs["Windows"].AnyOf = []*jsonschema.Schema{required("allow"), required("freeze")}
+	if deployed := g.defs["CodeDeploy"]; deployed != nil {
+		exclusive(deployed, codeDeployed...)
+	}
+	if code := g.defs["LambdaCode"]; code != nil {
+		archive := required("bucket")
+		archive.Required = append(archive.Required, "key")
+		code.OneOf = []*jsonschema.Schema{archive, required("image")}
+		code.DependentRequired = map[string][]string{"bucket": {"key"}, "key": {"bucket"}}
+	}
 	g.defs["Threshold"].AnyOf = []*jsonschema.Schema{required("max"), required("min")}
 
 	return g.write(plan, "Breakwater plan", "How one service goes out to one environment: in waves, each baked and judged before the next.")

@@ -27,6 +27,7 @@ var onlyLoader = map[string]string{
 	"duplicate-names":   together,
 	"duration-too-long": "a pattern cannot add up",
 	"key-not-text":      notValue,
+	"lambda-loader":     together,
 	"line-separator":    "YAML allows it; the loader does not, because editors count lines differently there",
 	"merge-key":         aliases,
 	"no-sources":        together,

@@ -21,6 +21,9 @@ type Kind struct {
 
 // Drivers holds every kind of driver, sorted by name.
 var Drivers = []Kind{
+	{Name: "aws-codedeploy", Options: new(core.CodeDeploy), Open: openCodeDeploy},
+	{Name: "aws-ecs", Options: new(core.ECS), Open: openECS},
+	{Name: "aws-lambda", Options: new(core.Lambda), Open: openLambda},
 	{Name: "github-workflow", Options: new(core.Workflow), Open: openWorkflow},
 	{Name: core.DriverJobs, Options: new(core.Jobs), Open: openLeft},
 	{Name: "run", Options: new(core.Command), Open: openRun},

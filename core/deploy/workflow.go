@@ -74,17 +74,14 @@ func (w *workflow) Requests() int { return w.api.Requests() }
 // Deploy starts a run for one target and waits for its end, or for that of a run with which an earlier attempt does the
 // same. When ctx ends the run is cancelled.
 func (w *workflow) Deploy(ctx context.Context, act core.Act) (string, error) {
-	if w.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, w.timeout, late{w.timeout})
-		defer cancel()
-	}
+	ctx, cancel := within(ctx, w.timeout)
+	defer cancel()
 	run, err := w.begin(ctx, act)
 	if run == nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", stopped(ctx), err)
 		}
-		return "", w.redact(err)
+		return "", redact(w.shell, err)
 	}
 	err = w.await(ctx, run)
 	if ctx.Err() != nil && run.GetStatus() != completed {
@@ -99,7 +96,7 @@ func (w *workflow) Deploy(ctx context.Context, act core.Act) (string, error) {
 		}
 		err = fmt.Errorf("its run ended with %s: %s", said, run.GetHTMLURL())
 	}
-	return w.shell.Redact(output), w.redact(err)
+	return w.shell.Redact(output), redact(w.shell, err)
 }
 
 // begin returns the run that does what an act asks for: one that is going already, or a new one.

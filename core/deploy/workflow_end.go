@@ -25,12 +25,6 @@ const (
 	longestLook = time.Minute
 )
 
-// pauses are those between looks at what is about to happen on GitHub: 45 s in all. A job that was cancelled is killed
-// after about ten seconds, in which it must also write down what it knows, so it looks for hasty of them only.
-var pauses = []time.Duration{1 * time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 15 * time.Second, 15 * time.Second}
-
-const hasty = 2
-
 // await waits until a run is over, and keeps what GitHub shows of it up to date. While GitHub is in trouble it goes on:
 // so does the run.
 func (w *workflow) await(ctx context.Context, run *gh.WorkflowRun) error {
@@ -95,20 +89,6 @@ func (w *workflow) stop(ctx context.Context, run *gh.WorkflowRun) error {
 	}
 }
 
-// aftermath is the time for what must be done whether or not ctx has ended, and the pauses in it: little, if the job is
-// going to be killed, and never the whole minute that the engine leaves after a timeout.
-func aftermath(ctx context.Context) (context.Context, []time.Duration, context.CancelFunc) {
-	if ctx.Err() == nil {
-		return ctx, pauses, func() {}
-	}
-	looks, most := pauses[:hasty], 5*time.Second
-	if timedOut(ctx) {
-		looks, most = pauses, 50*time.Second
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
-	return ctx, looks, cancel
-}
-
 // conclusion is how a run has ended.
 func conclusion(run *gh.WorkflowRun) string { return cmp.Or(run.GetConclusion(), "no conclusion") }
 
@@ -133,38 +113,3 @@ func (w *workflow) failures(ctx context.Context, run *gh.WorkflowRun) (all []str
 	}
 	return all
 }
-
-// late is the end of a ctx whose act took longer than it may.
-type late struct{ after time.Duration }
-
-func (l late) Error() string { return "timed out after " + core.Brief(l.after) }
-
-func timedOut(ctx context.Context) bool {
-	_, ok := errors.AsType[late](context.Cause(ctx))
-	return ok
-}
-
-// stopped says why an act was cut off.
-func stopped(ctx context.Context) error {
-	if timedOut(ctx) {
-		return context.Cause(ctx)
-	}
-	return fmt.Errorf("stopped: %w", context.Cause(ctx))
-}
-
-// redact keeps secrets out of an error's text.
-func (w *workflow) redact(err error) error {
-	if err == nil {
-		return nil
-	}
-	return redacted{w.shell.Redact(err.Error()), err}
-}
-
-// redacted is an error whose text shows no secret.
-type redacted struct {
-	text string
-	err  error
-}
-
-func (r redacted) Error() string { return r.text }
-func (r redacted) Unwrap() error { return r.err }

@@ -40,13 +40,21 @@ func readMark(title, rollout string) (mark, bool) {
 		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("._-/", r))
 	})
 	for _, word := range words {
-		if parts := strings.Split(word, "/"); len(parts) == 4 && parts[0] == rollout {
-			if attempt, err := strconv.Atoi(parts[2]); err == nil {
-				return mark{parts[0], parts[1], attempt, parts[3]}, true
-			}
+		if m, ok := parseMark(word); ok && m.rollout == rollout {
+			return m, true
 		}
 	}
 	return mark{}, false
+}
+
+// parseMark reads what [mark.String] wrote.
+func parseMark(text string) (mark, bool) {
+	parts := strings.Split(text, "/")
+	if len(parts) != 4 {
+		return mark{}, false
+	}
+	attempt, err := strconv.Atoi(parts[2])
+	return mark{parts[0], parts[1], attempt, parts[3]}, err == nil
 }
 
 // A marked is a run whose name has a mark.

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/invopop/jsonschema"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// The forms of what names things on AWS. In each of them what an act is about may stand, see [core.Act.Fill].
+const (
+	actForm     = `\{\{(target|version|labels\.[A-Za-z_][A-Za-z0-9_]*)\}\}`
+	fillForm    = `^([^{]|\{[^{]|` + actForm + `)*\{?$`
+	regionForm  = `^([a-z0-9-]|` + actForm + `)+$`
+	roleForm    = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
+	accountForm = `^([0-9]{12}|` + actForm + `)$`
+	imageForm   = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
+	stepForm    = `^[0-9]{1,2}(\.[0-9]+)?%$`
+)
+
+// filledBy is what every one of them says.
+const filledBy = "; {{target}}, {{version}} and {{labels.NAME}} are filled in"
+
+var (
+	fillRule    = formRule(fillForm, "a text"+filledBy)
+	regionRule  = formRule(regionForm, "a region such as eu-west-1"+filledBy)
+	roleRule    = formRule(roleForm, "the ARN of a role, such as arn:aws:iam::123456789012:role/deploy"+filledBy)
+	accountRule = formRule(accountForm, "the 12 digits of an account"+filledBy)
+	imageRule   = formRule(imageForm, "an image with {{version}} in it; {{target}} and {{labels.NAME}} are filled in too")
+	portRule    = rule{
+		want:   "a port from 1 to 65535",
+		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 65535 },
+		schema: func(s *jsonschema.Schema) { s.Minimum, s.Maximum = "1", "65535" },
+	}
+	stepsRule = rule{
+		want: "shares above 0% and below 100%, each larger than the one before it, such as [10%, 50%]",
+		ok: func(v reflect.Value) bool {
+			last := core.Ratio(0)
+			for _, step := range v.Interface().([]core.Ratio) {
+				if step <= last {
+					return false
+				}
+				last = step
+			}
+			return last > 0 && last < 1
+		},
+		schema: func(s *jsonschema.Schema) {
+			setMinItems(s)
+			setUnique(s)
+			s.Items.AllOf = []*jsonschema.Schema{{Pattern: positive}, {Pattern: stepForm}}
+		},
+	}
+)
+
+// formRule is the rule of a text that has a form.
+func formRule(form, want string) rule {
+	is := regexp.MustCompile(form)
+	return rule{
+		want:   want,
+		ok:     func(v reflect.Value) bool { return is.MatchString(v.String()) },
+		schema: func(s *jsonschema.Schema) { s.Pattern = form },
+	}
+}
+
+// checkAWS looks for what one key of a driver on AWS alone cannot show.
+func (d *decoder) checkAWS(p *core.Plan) {
+	for _, way := range []struct {
+		options any
+		timeout time.Duration
+	}{{p.Deploy.Options, p.Deploy.Timeout}, {p.Rollback.Options, p.Rollback.Timeout}} {
+		switch o := way.options.(type) {
+		case *core.CodeDeploy:
+			d.checkOne(d.seen[way.options], "one of "+strings.Join(codeDeployed, ", "), d.given(&o.S3), d.given(&o.GitHub), d.given(&o.ECS), d.given(&o.Lambda))
+		case *core.Lambda:
+			d.checkLambda(o, way.timeout)
+		}
+	}
+}
+
+// codeDeployed are the keys of the driver aws-codedeploy that say what is deployed, of which it has exactly one.
+var codeDeployed = []string{"s3", "github", "ecs", "lambda"}
+
+func (d *decoder) checkLambda(o *core.Lambda, timeout time.Duration) {
+	if c := o.Code; d.good(&o.Code) {
+		const want = "bucket with key, or image"
+		if d.checkOne(d.seen[&o.Code], want, d.given(&c.Bucket) || d.given(&c.Key), d.given(&c.Image)); d.given(&c.Bucket) != d.given(&c.Key) {
+			d.mistake(d.seen[&o.Code], want, "an archive has a bucket, and a key in it")
+		}
+	}
+	if d.given(&o.Pause) && !d.given(&o.Steps) {
+		d.mistake(d.seen[&o.Pause], "steps beside it, or no pause", "there are no steps that this could be a pause between")
+	}
+	if total := time.Duration(len(o.Steps)) * o.Pause; d.good(&o.Steps) && !d.bad(&o.Pause) && total >= timeout {
+		d.mistake(d.seen[&o.Steps], fmt.Sprintf("a timeout above %s, fewer steps, or a shorter pause", core.Brief(total)),
+			"the pauses take %s, and the timeout is %s", core.Brief(total), core.Brief(timeout))
+	}
+}
+
+// checkOne sees to it that exactly one of several forms is given.
+func (d *decoder) checkOne(at *yaml.Node, want string, given ...bool) {
+	n := 0
+	for _, g := range given {
+		if g {
+			n++
+		}
+	}
+	switch {
+	case n > 1:
+		d.mistake(at, want, "only one of them can hold")
+	case n == 0 && !d.refused[at]:
+		d.mistake(at, want, "this says nothing")
+	}
+}
