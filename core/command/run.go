@@ -47,6 +47,7 @@ type waitFlag struct {
 type runCmd struct {
 	releaseFlags
 	waitFlag
+	Through string `help:"Go no further than to the end of this wave's bake, by name or by number from 1; where that has passed there is nothing to do. Default: through all." placeholder:"WAVE"`
 }
 
 // Run takes a version as far as it goes.
@@ -60,8 +61,14 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 		return err
 	}
 	s.wait = core.Wait(c.Wait)
-	return s.rollOut(ctx, l, c.rolloutFlags, task{done: outOrParked, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
-		return e.Run(ctx, ask(show))
+	done := func(r *core.Rollout) bool {
+		onItsWay := r.State == core.StateDeploying || r.State == core.StateHalted
+		return outOrParked(r) || c.Through != "" && onItsWay && waveFlag{c.Through}.passed(r)
+	}
+	return s.rollOut(ctx, l, c.rolloutFlags, task{done: done, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
+		req := ask(show)
+		req.Through = c.Through
+		return e.Run(ctx, req)
 	}})
 }
 

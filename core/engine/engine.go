@@ -75,6 +75,7 @@ type Request struct {
 	FirstRelease bool   // there is no previous version
 	AcceptDrift  string // why it may go out over targets that do not run what the ledger says; empty: it may not
 	Emergency    string // why it takes the plan's fast lane; empty: it does not
+	Through      string // the last wave that is worked on, by name or by number from 1; empty: there is none that is too far
 	PlanFile     string
 	PlanText     string
 
@@ -94,6 +95,9 @@ type Request struct {
 // the engine from going on; a rollout that was halted or rolled back is not an error.
 func (e *Engine) Run(ctx context.Context, req Request) (*core.Rollout, error) {
 	s, err := e.begin(ctx, req)
+	if nothing, ok := errors.AsType[idle](err); ok {
+		return nothing.r, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +110,7 @@ type session struct {
 	*journal
 	gear    Gear
 	stint   *stint // nil: all of the rollout
+	through string // the last wave that this process works on; empty: there is none that is too far
 	bake    lookout
 	hours   timetable
 	ended   bool      // this process wrote that the rollout is over
@@ -134,6 +139,9 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), seen)
 		if step.Do == core.DoNothing || s.stint.over(s.r, step) {
 			return s.r, nil
+		}
+		if step.Do != core.DoEnd && beyond(s.r, s.through) {
+			return s.r, s.release(ctx)
 		}
 		switch err := s.carryOut(ctx, step); {
 		case errors.Is(err, errParked), errors.Is(err, errHanded):
