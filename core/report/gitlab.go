@@ -20,6 +20,8 @@ type Child struct {
 	Waves       []core.StartWave
 	Environment string
 	Include     string // a file of the repository that has what the jobs have in common; empty: there is none
+	Image       string // empty: that of the runner
+	Variables   map[string]string
 }
 
 // A gitlabJob is one job. All of them run the same command: how far a job goes is for the ledger to say, so one that comes
@@ -48,20 +50,34 @@ type gitlabEnvironment struct {
 
 // gitlabCommon is what the jobs have in common.
 type gitlabCommon struct {
-	Image struct {
-		Name       string   `yaml:"name"`
-		Entrypoint []string `yaml:"entrypoint,flow"`
-	} `yaml:"image"`
-	Variables     map[string]string `yaml:"variables"`
-	Interruptible bool              `yaml:"interruptible"`
-	Retry         struct {
-		Max  int      `yaml:"max"`
-		When []string `yaml:"when,flow"`
-	} `yaml:"retry"`
-	Artifacts struct {
-		When    string            `yaml:"when"`
-		Reports map[string]string `yaml:"reports"`
-	} `yaml:"artifacts"`
+	Image         *gitlabImage              `yaml:"image,omitempty"`
+	Variables     map[string]gitlabVariable `yaml:"variables"`
+	Interruptible bool                      `yaml:"interruptible"`
+	Retry         gitlabRetry               `yaml:"retry"`
+	Artifacts     gitlabArtifacts           `yaml:"artifacts"`
+}
+
+// A gitlabImage is run with its shell, whatever it runs by itself.
+type gitlabImage struct {
+	Name       string   `yaml:"name"`
+	Entrypoint []string `yaml:"entrypoint,flow"`
+}
+
+// A gitlabVariable has its last value: what it names was put in before.
+type gitlabVariable struct {
+	Value  string `yaml:"value"`
+	Expand bool   `yaml:"expand"`
+}
+
+type gitlabRetry struct {
+	Max  int      `yaml:"max"`
+	When []string `yaml:"when,flow"`
+}
+
+type gitlabArtifacts struct {
+	When    string            `yaml:"when"`
+	Paths   []string          `yaml:"paths,flow"`
+	Reports map[string]string `yaml:"reports"`
 }
 
 const (
@@ -139,13 +155,20 @@ func put(mapping *yaml.Node, key string, value any) error {
 }
 
 func (c Child) common() gitlabCommon {
-	var common gitlabCommon
-	common.Image.Name, common.Image.Entrypoint = "$BREAKWATER_IMAGE", []string{""}
-	common.Variables = map[string]string{"BREAKWATER_PLAN": c.File}
-	common.Retry.Max = 2 // of what is no fault of the release: the next job goes on where the ledger is
-	common.Retry.When = []string{"runner_system_failure", "scheduler_failure", "stuck_or_timeout_failure", "job_execution_timeout"}
-	common.Artifacts.When = "always"
-	common.Artifacts.Reports = map[string]string{"dotenv": "breakwater.env"}
+	common := gitlabCommon{
+		Variables: make(map[string]gitlabVariable),
+		// Of what is no fault of the release. The next job goes on from where the ledger says.
+		Retry: gitlabRetry{Max: 2, When: []string{"runner_system_failure", "scheduler_failure", "stuck_or_timeout_failure", "job_execution_timeout"}},
+		Artifacts: gitlabArtifacts{When: "always", Paths: []string{"breakwater-report.md"},
+			Reports: map[string]string{"dotenv": "breakwater.env", "annotations": "breakwater-annotations.json"}},
+	}
+	if c.Image != "" {
+		common.Image = &gitlabImage{Name: c.Image, Entrypoint: []string{""}}
+	}
+	for name, value := range c.Variables {
+		common.Variables[name] = gitlabVariable{Value: value}
+	}
+	common.Variables["BREAKWATER_PLAN"] = gitlabVariable{Value: c.File}
 	return common
 }
 
