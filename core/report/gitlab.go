@@ -29,7 +29,7 @@ type Child struct {
 type gitlabJob struct {
 	Extends     string             `yaml:"extends"`
 	Stage       string             `yaml:"stage"`
-	Needs       []gitlabNeed       `yaml:"needs"`
+	Needs       []gitlabNeed       `yaml:"needs,flow"`
 	When        string             `yaml:"when,omitempty"`
 	StartIn     string             `yaml:"start_in,omitempty"`
 	Timeout     string             `yaml:"timeout"`
