@@ -142,6 +142,32 @@ func TestPipelineLocal(t *testing.T) {
 	s.run(job{pipeline: 97, id: 970}).ended(t, []string{"ask: check=pass"}, "smoke")
 }
 
+// TestPipelineOfComponents runs the pipeline of the component project itself, for a commit and for a tag.
+func TestPipelineOfComponents(t *testing.T) {
+	s := newShop(t, "rollout.yml")
+	s.write(filepath.Join(s.source, ".gitlab-ci.yml"), s.read(".gitlab-ci.yml"))
+	s.copy(filepath.Join(s.source, "templates"), "templates")
+	s.copy(filepath.Join(s.source, "testdata"), "testdata")
+	s.commit("welcome")
+	tried := []string{"breakwater-plan=pass", "breakwater-check=pass", "breakwater-gate=pass", "breakwater-rollout=pass"}
+	s.run(job{pipeline: 98, id: 980, own: true}).ended(t, tried, "SUCCEEDED")
+	tag := "CI_COMMIT_TAG=" + released(t)
+	s.run(job{pipeline: 99, id: 990, own: true, variables: []string{tag}}).
+		ended(t, append(tried, "image-of-this-release=pass", "release=pass"), "SUCCEEDED")
+	s.run(job{pipeline: 99, id: 991, own: true, only: "image-of-this-release", variables: []string{"CI_COMMIT_TAG=0.0.1"}}).
+		ended(t, []string{"image-of-this-release=fail"}, "has the image of another release")
+}
+
+// released is the release whose image the components take.
+func released(t *testing.T) string {
+	t.Helper()
+	_, version, ok := strings.Cut(load(t, "rollout").inputs["image"]["default"].(string), ":v")
+	if !ok {
+		t.Fatal("the image has no version")
+	}
+	return version
+}
+
 // TestPipelinePreviews keeps what GitLab makes of every template, with its defaults and with every input given.
 func TestPipelinePreviews(t *testing.T) {
 	for name := range components {
@@ -460,6 +486,7 @@ type job struct {
 	pipeline, id int
 	only         string   // the job; empty: the whole pipeline
 	variables    []string // of the pipeline
+	own          bool     // the pipeline says where the ledger is
 }
 
 func (s *shop) run(j job) *result {
@@ -468,7 +495,10 @@ func (s *shop) run(j job) *result {
 	if !adapted {
 		version := s.git(s.source, "rev-parse", "HEAD")
 		for _, to := range []string{"BREAKWATER_", "BREAKWATER_CHILD_"} {
-			variables = append(variables, to+"VERSION="+version, to+"LEDGER=git:file://"+filepath.Join(s.home, "origin.git"))
+			variables = append(variables, to+"VERSION="+version)
+			if !j.own {
+				variables = append(variables, to+"LEDGER=git:file://"+filepath.Join(s.home, "origin.git"))
+			}
 		}
 	}
 	var args []string

@@ -266,7 +266,7 @@ func TestTemplatesDeploy(t *testing.T) {
 	if job := load(t, "pipeline").jobs["$[[ inputs.job-prefix ]]waves"]; !reflect.DeepEqual(job["trigger"], map[string]any{
 		"include":  []any{map[string]any{"artifact": "breakwater-pipeline.yml", "job": "$[[ inputs.job-prefix ]]plan"}},
 		"strategy": "depend", // the lock is held, and the pipeline waits, until the child has ended
-		"forward":  map[string]any{"yaml_variables": false},
+		"forward":  map[string]any{"yaml_variables": false, "pipeline_variables": true},
 	}) || job["resource_group"] == nil {
 		t.Errorf("the trigger is %v", job)
 	}
