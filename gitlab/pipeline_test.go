@@ -142,6 +142,32 @@ func TestPipelineLocal(t *testing.T) {
 	s.run(job{pipeline: 97, id: 970}).ended(t, []string{"ask: check=pass"}, "smoke")
 }
 
+// TestPipelineProject includes a component from a mirror of the repository.
+func TestPipelineProject(t *testing.T) {
+	s := newShop(t, "project.yml")
+	v1 := s.commit("welcome")
+	s.run(job{pipeline: 75, id: 750, variables: []string{"BREAKWATER_FIRST_RELEASE=true"}}).ended(t, []string{"breakwater-rollout=pass"}, "SUCCEEDED")
+	s.shows(v1, "shop-1", "shop-2", "shop-3")
+}
+
+// TestPipelineChildIncludes gives the jobs of a child pipeline what a file of the project says that they have in common. The
+// engine knows no tokens.
+func TestPipelineChildIncludes(t *testing.T) {
+	s := newShop(t, "rollout.yml")
+	s.write(filepath.Join(s.source, ".gitlab", "breakwater-jobs.yml"), s.read(filepath.Join(e2e, "child.yml")))
+	plan := exec.Command(binary(t), "plan", "--format", "gitlab", "--include", ".gitlab/breakwater-jobs.yml", "--output", ".gitlab-ci.yml", "--image", "deploy:1")
+	plan.Dir, plan.Env = s.source, s.environ()
+	if out, err := plan.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.commit("welcome")
+	got, err := s.engine("--preview")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	golden(t, filepath.Join("testdata", "child.yml"), got)
+}
+
 // TestPipelineOfComponents runs the pipeline of the component project itself, for a commit and for a tag.
 func TestPipelineOfComponents(t *testing.T) {
 	s := newShop(t, "rollout.yml")
@@ -304,10 +330,12 @@ func (s *shop) publish() {
 	s.t.Helper()
 	work := filepath.Join(s.home, "components")
 	s.copy(filepath.Join(work, "templates"), "templates")
+	s.copy(filepath.Join(work, "gitlab", "templates"), "templates") // as in a mirror of the repository
 	s.git(work, "init", "-q", "-b", "main")
 	s.git(work, "add", "--all")
 	s.git(work, "commit", "-q", "-m", "components")
 	s.git(work, "tag", "1.0.0")
+	s.git(work, "tag", "v1.0.0")
 	s.git(s.home, "clone", "-q", "--bare", work, "components.git")
 	s.write(filepath.Join(s.home, ".gitconfig"), fmt.Sprintf(`[url "file://%[1]s/components.git"]
 	insteadOf = https://gitlab.example.com/breakwater-ci/breakwater.git
