@@ -22,8 +22,8 @@ import (
 //
 //	go test -tags e2e -run '^TestPipeline' ./gitlab
 //
-// That engine runs a delayed job at once, knows no resource group and no retry, and takes a failed child pipeline for a
-// success; what GitLab makes of those is in TestTemplates and in the tests of core/report.
+// That engine runs a delayed job at once, also after one that has failed, knows no resource group and no retry, and takes a
+// failed child pipeline for a success; what GitLab makes of those is in TestTemplates and in the tests of core/report.
 const e2e = "../testdata/e2e/gitlab"
 
 // adapted says that the binary knows GitLab's jobs: their commit, where the ledger is, and that they leave breakwater.env
@@ -94,6 +94,22 @@ func TestPipelineChild(t *testing.T) {
 	s.run(job{pipeline: 82, id: 820}).ended(t, whole, "inconclusive", "SUCCEEDED")
 	s.shows(v3, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v3, "shop-1", "shop-2", "shop-3")
+
+	v4 := s.commit("welcome once more")
+	s.takeDown("shop-3")
+	if half := s.run(job{pipeline: 83, id: 830}); !strings.Contains(half.log, "rest: deploy     finished") || !strings.Contains(half.log, "HALTED") {
+		t.Errorf("it was not halted:\n%s", half.log)
+	}
+	s.shows(v4, "shop-1", "shop-2")
+	s.shows(v3, "shop-3")
+	s.bringUp("shop-3") // and retry, which lets the jobs after it run
+	for _, name := range []string{"rest: deploy", "rest: look 1s", "rest: verdict"} {
+		s.run(job{pipeline: 83, id: 840, only: name, file: ".gitlab-ci-local/includes/triggers/breakwater-waves.yml"}).ended(t, []string{name + "=pass"})
+	}
+	s.shows(v4, "shop-1", "shop-2", "shop-3")
+	s.wasDeployed(v4, "shop-1", "shop-2", "shop-3", "shop-3", "shop-3", "shop-3") // the engine ran the two jobs after it as well
+	late := s.run(job{pipeline: 83, id: 850, only: "one-box: deploy", file: ".gitlab-ci-local/includes/triggers/breakwater-waves.yml"})
+	late.ended(t, []string{"one-box: deploy=pass"}, "is already out")
 }
 
 // TestPipelineGate keeps a merge request out of a line that is halted; a job by hand puts the line back.
@@ -515,6 +531,7 @@ type job struct {
 	only         string   // the job; empty: the whole pipeline
 	variables    []string // of the pipeline
 	own          bool     // the pipeline says where the ledger is
+	file         string   // of the pipeline, if it is a child
 }
 
 func (s *shop) run(j job) *result {
@@ -532,6 +549,9 @@ func (s *shop) run(j job) *result {
 	var args []string
 	for _, v := range variables {
 		args = append(args, "--variable", v)
+	}
+	if j.file != "" {
+		args = append(args, "--file", j.file)
 	}
 	if j.only != "" {
 		args = append(args, j.only)
