@@ -135,17 +135,23 @@ func TestPipelineGate(t *testing.T) {
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 }
 
-// TestPipelineParked parks a bake, looks at it in a scheduled pipeline, and goes on with it in a later job of its own.
-func TestPipelineParked(t *testing.T) {
-	s := newShop(t, "park.yml")
+// TestPipelineTick parks a bake, which a scheduled pipeline looks at.
+func TestPipelineTick(t *testing.T) {
+	s := newShop(t, "tick.yml")
 	v1 := s.commit("welcome")
-	push := job{pipeline: 95, id: 950, only: "breakwater-rollout", variables: []string{"CI_PIPELINE_SOURCE=push", "BREAKWATER_FIRST_RELEASE=true"}}
-	s.run(push).ended(t, []string{"breakwater-rollout=pass"}, "BAKING")
+	s.run(job{pipeline: 95, id: 950, variables: []string{"BREAKWATER_FIRST_RELEASE=true"}}).ended(t, []string{"breakwater-rollout=pass"}, "BAKING")
 	s.shows(v1, "shop-1")
 	s.run(job{pipeline: 96, id: 960, variables: []string{"CI_PIPELINE_SOURCE=schedule"}}).ended(t, []string{"breakwater-tick=pass"}, "Parked lines: 1")
-	push.id, push.only = 951, "breakwater-bake"
-	s.run(push).ended(t, []string{"breakwater-bake=pass"}, "SUCCEEDED")
+}
+
+// TestPipelineBake leaves a bake to a later job, which takes out the rest as well.
+func TestPipelineBake(t *testing.T) {
+	s := newShop(t, "bake.yml")
+	v1 := s.commit("welcome")
+	s.run(job{pipeline: 97, id: 970, variables: []string{"BREAKWATER_FIRST_RELEASE=true"}}).
+		ended(t, []string{"breakwater-rollout=pass", "breakwater-bake=pass"}, "BAKING", "SUCCEEDED")
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
+	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
 }
 
 // TestPipelineLocal includes a component that was never published, as a file of the same project.

@@ -41,8 +41,11 @@ type releaseFlags struct {
 
 // waitFlag is how a command waits that bakes.
 type waitFlag struct {
-	Wait string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake. Default: as the plan says." enum:",inline,park" default:"" placeholder:"HOW"`
+	Wait string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake; leave, it ends and a later job of the pipeline goes on. Default: as the plan says." enum:",inline,park,leave" default:"" placeholder:"HOW"`
 }
+
+// waitLeave parks a bake without a mark for ticks: who comes back for it is known.
+const waitLeave core.Wait = "leave"
 
 type runCmd struct {
 	releaseFlags
@@ -153,8 +156,8 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 	e := &engine.Engine{
 		Line: l.Line(), Ledger: witness{book, &s.looks}, Clock: s.Clock, Actor: actor, Observer: observers{show, told, shown, &s.looks}, Dead: dead,
 		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) }, Jobs: s.crew(l.dir),
-		Warn:  func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
-		Admit: admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
+		Warn:     func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
+		Unmarked: s.wait == waitLeave, Admit: admit, Lease: pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {
@@ -164,7 +167,13 @@ func (s *ship) rollOut(ctx context.Context, l *loaded, f rolloutFlags, t task) e
 				show.resumes(file, p)
 			}
 			for i := range p.Waves {
-				p.Waves[i].Bake.Wait = cmp.Or(s.wait, p.Waves[i].Bake.Wait)
+				switch s.wait {
+				case "":
+				case waitLeave:
+					p.Waves[i].Bake.Wait = core.WaitPark
+				default:
+					p.Waves[i].Bake.Wait = s.wait
+				}
 			}
 			return s.gear(p, l.dir)
 		},

@@ -49,6 +49,10 @@ type Engine struct {
 	// how often while targets are acted on, to see whether another actor took over. 0: only the writes tell.
 	Glance, Watch time.Duration
 
+	// Unmarked leaves a parked bake without a marker. Jobs that are sure to come go on with it, and a tick that did so as well
+	// would keep the line from them.
+	Unmarked bool
+
 	// Gather is how long the outcome of an act may wait for those of others that are under way, to be written down with
 	// them. 0: only for as long as a write takes.
 	Gather time.Duration

@@ -194,9 +194,9 @@ func (c Child) jobs(wave int) []namedJob {
 	if bake.Min < time.Second {
 		return []namedJob{job("deploy", "start", "inline", 0, forth+bake.Max)}
 	}
-	all, last := []namedJob{job("deploy", "start", "park", 0, forth)}, time.Duration(0)
+	all, last := []namedJob{job("deploy", "start", "leave", 0, forth)}, time.Duration(0)
 	for _, at := range looks(bake) {
-		all, last = append(all, job("look "+core.Brief(at), "verify", "park", at-last, 0)), at
+		all, last = append(all, job("look "+core.Brief(at), "verify", "leave", at-last, 0)), at
 	}
 	return append(all, job("verdict", "verify", "inline", bake.Min-last, bake.Max-bake.Min))
 }

@@ -146,7 +146,7 @@ func TestGitLabChain(t *testing.T) {
 		if job["stage"] != wave {
 			t.Errorf("%s is in the stage %s", name, job["stage"])
 		}
-		action, wait := "verify", "park"
+		action, wait := "verify", "leave"
 		if what == "deploy" {
 			action, waited = "start", 0
 		}
