@@ -26,8 +26,8 @@ import (
 // failed child pipeline for a success; what GitLab makes of those is in TestTemplates and in the tests of core/report.
 const e2e = "../testdata/e2e/gitlab"
 
-// adapted says that the binary knows GitLab's jobs: their commit, where the ledger is, and that they leave breakwater.env
-// behind. As long as it does not, the tests tell it.
+// adapted says that the binary knows GitLab's jobs: their commit, and that they leave breakwater.env behind. As long as it does
+// not, the tests tell it the commit.
 const adapted = false
 
 // TestPipelineRollout releases by the job of a component from another project: a good version, a bad one that goes back, one
@@ -40,6 +40,8 @@ func TestPipelineRollout(t *testing.T) {
 		ended(t, []string{"breakwater-rollout=pass", "announce=pass"}, "SUCCEEDED")
 	s.shows(v1, "shop-1", "shop-2", "shop-3")
 	s.wasDeployed(v1, "shop-1", "shop-2", "shop-3")
+
+	s.left("breakwater-rollout", "BREAKWATER_STATE=succeeded")
 
 	v2 := s.commit("error 500")
 	s.run(job{pipeline: 71, id: 710}).ended(t, []string{"breakwater-rollout=fail"}, "ROLLED-BACK")
@@ -513,6 +515,18 @@ func (s *shop) artifact(job, file string) string {
 	return filepath.Join(s.source, ".gitlab-ci-local", "artifacts", job, file)
 }
 
+// left checks an output that a job has left to later ones, if it can.
+func (s *shop) left(job, output string) {
+	s.t.Helper()
+	if !adapted {
+		return
+	}
+	text := s.read(s.artifact(job, ".gitlab-ci-reports/dotenv/breakwater.env"))
+	if !slices.Contains(strings.Split(text, "\n"), output) {
+		s.t.Errorf("%s left no %s:\n%s", job, output, text)
+	}
+}
+
 // engine calls gitlab-ci-local in the project.
 func (s *shop) engine(args ...string) (string, error) {
 	s.t.Helper()
@@ -543,14 +557,15 @@ type job struct {
 func (s *shop) run(j job) *result {
 	s.t.Helper()
 	variables := append([]string{"CI_PIPELINE_ID=" + strconv.Itoa(j.pipeline), "CI_JOB_ID=" + strconv.Itoa(j.id)}, j.variables...)
-	if !adapted {
-		version := s.git(s.source, "rev-parse", "HEAD")
-		for _, to := range []string{"BREAKWATER_", "BREAKWATER_CHILD_"} {
-			variables = append(variables, to+"VERSION="+version)
-			if !j.own {
-				variables = append(variables, to+"LEDGER=git:file://"+filepath.Join(s.home, "origin.git"))
-			}
-		}
+	version := s.git(s.source, "rev-parse", "HEAD")
+	variables = append(variables, "BREAKWATER_CHILD_VERSION="+version)
+	if adapted { // the engine says that it is not GitLab
+		variables = append(variables, "GITLAB_CI=true")
+	} else {
+		variables = append(variables, "BREAKWATER_VERSION="+version)
+	}
+	if ledger := "git:file://" + filepath.Join(s.home, "origin.git"); !j.own {
+		variables = append(variables, "BREAKWATER_LEDGER="+ledger, "BREAKWATER_CHILD_LEDGER="+ledger)
 	}
 	var args []string
 	for _, v := range variables {
