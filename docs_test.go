@@ -49,6 +49,7 @@ func TestReadmeBlocks(t *testing.T) {
 		"yaml: name: park":        "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: name: tick":        "TestReadmeWorkflow, and .ci/run under a runner",
 		"yaml: name: waves":       "TestReadmeWorkflow, and .ci/run under a runner",
+		"yaml: # .gitlab-ci.yml":  "TestReadmeGitLab, and .ci/run under an engine for pipelines",
 		"yaml: windows:":          "TestReadmeWindows",
 		"yaml: # policy.yaml":     "TestReadmePolicy",
 		"mermaid: stateDiagram":   "for people",
@@ -206,6 +207,41 @@ func TestReadmeWorkflow(t *testing.T) {
 	}
 }
 
+// TestReadmeGitLab keeps the pipelines of both READMEs those that are run by an engine.
+func TestReadmeGitLab(t *testing.T) {
+	files, err := filepath.Glob("testdata/e2e/gitlab/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no pipelines: %v", err)
+	}
+	run := make(map[string]string)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run[string(text)] = file
+	}
+	for _, name := range []string{"README.md", "gitlab/README.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown := make(map[string]bool)
+		for _, b := range block.FindAllStringSubmatch(string(text), -1) {
+			if name == "README.md" && !strings.HasPrefix(b[2], "# .gitlab") {
+				continue
+			}
+			if run[b[2]] == "" {
+				t.Errorf("%s: no file of testdata/e2e/gitlab is\n%s", name, b[2])
+			}
+			shown[run[b[2]]] = true
+		}
+		if name != "README.md" && len(shown) != len(files) {
+			t.Errorf("%s shows %d pipelines; there are %d", name, len(shown), len(files))
+		}
+	}
+}
+
 // flagName is a flag in a help text.
 var flagName = regexp.MustCompile(`--([a-z-]+)`)
 
@@ -240,6 +276,11 @@ func TestActionInputs(t *testing.T) {
 		}
 		delete(flags, "help")
 		delete(flags, "json") // a step has outputs
+		if command == "plan" {
+			for _, flag := range []string{"environment", "image", "include"} { // are for a child pipeline of GitLab's
+				delete(flags, flag)
+			}
+		}
 		if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
 			t.Errorf("%s: the inputs are %v, the flags are %v", file, got, want)
 		}

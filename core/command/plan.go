@@ -1,8 +1,12 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/engine"
@@ -29,9 +33,11 @@ type planCmd struct {
 	atFlag
 	maxWavesFlag
 	Version string `help:"The version that is meant to go out, for the rules about versions."`
-	Format  string `help:"table, json, sarif (for code scanning) or codequality (for GitLab)." enum:"table,json,sarif,codequality" default:"table"`
+	Format  string `help:"table, json, sarif (for code scanning), codequality (for GitLab) or gitlab (a child pipeline with jobs for each wave)." enum:"table,json,sarif,codequality,gitlab" default:"table"`
+	Output  string `help:"Write what --format asks for to this file, and print the table." placeholder:"FILE"`
 	JSON    bool   `name:"json" help:"The same as --format json."`
-	Strict  bool   `help:"Exit with 2 if there is a finding of level error that is not waived."`
+	childFlags
+	Strict bool `help:"Exit with 2 if there is a finding of level error that is not waived."`
 }
 
 // Run checks the plan, prints its waves, and what falls short of good practice. Findings leave the exit code alone unless
@@ -54,7 +60,7 @@ func (c *planCmd) Run(ctx context.Context, s *ship) error {
 	s.annotate(findings)
 	o := outlook(l.Plan, waves, rows)
 	o.Policy = obeyed
-	if err := c.print(s, o, findings); err != nil {
+	if err := c.print(s, l, waves, o, findings); err != nil {
 		return err
 	}
 	if err := c.fits(l.file, waves); err != nil {
@@ -85,21 +91,47 @@ func (c *planCmd) strictly(l *loaded, findings []core.Finding) error {
 	return nil
 }
 
-func (c *planCmd) print(s *ship, o report.Outlook, findings []core.Finding) error {
-	switch {
-	case c.Format == "sarif":
-		return report.SARIF(s.Stdout, versionText(), lint.Practices(), findings)
-	case c.Format == "codequality":
-		return report.CodeQuality(s.Stdout, findings)
+// print writes the plan in the form that was asked for, where it was asked for. With a file of its own for that, people get
+// the table.
+func (c *planCmd) print(s *ship, l *loaded, waves []core.StartWave, o report.Outlook, findings []core.Finding) error {
+	if c.Output == "" {
+		return c.write(s, s.Stdout, l, waves, o, findings)
 	}
-	o.Findings = findings
-	if c.JSON || c.Format == "json" {
-		return s.print(o)
-	}
-	if err := report.PlanText(s.Stdout, o); err != nil {
+	var text bytes.Buffer
+	if err := c.write(s, &text, l, waves, o, findings); err != nil {
 		return err
 	}
-	return report.FindingsText(s.Stdout, findings, isTerminal(s.Stdout) && s.environ["NO_COLOR"] == "")
+	file := c.Output
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(l.dir, file)
+	}
+	if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("the plan could not be written down: %w", err)
+	}
+	return c.table(s, s.Stdout, o, findings)
+}
+
+func (c *planCmd) write(s *ship, w io.Writer, l *loaded, waves []core.StartWave, o report.Outlook, findings []core.Finding) error {
+	switch {
+	case c.Format == "gitlab":
+		return c.child(s, w, l, waves)
+	case c.Format == "sarif":
+		return report.SARIF(w, versionText(), lint.Practices(), findings)
+	case c.Format == "codequality":
+		return report.CodeQuality(w, findings)
+	case c.JSON || c.Format == "json":
+		o.Findings = findings
+		return encode(w, o)
+	default:
+		return c.table(s, w, o, findings)
+	}
+}
+
+func (c *planCmd) table(s *ship, w io.Writer, o report.Outlook, findings []core.Finding) error {
+	if err := report.PlanText(w, o); err != nil {
+		return err
+	}
+	return report.FindingsText(w, findings, isTerminal(w) && s.environ["NO_COLOR"] == "")
 }
 
 // outlook joins the waves with what the schedule says of them.

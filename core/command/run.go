@@ -41,12 +41,16 @@ type releaseFlags struct {
 
 // waitFlag is how a command waits that bakes.
 type waitFlag struct {
-	Wait string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake. Default: as the plan says." enum:",inline,park" default:"" placeholder:"HOW"`
+	Wait string `help:"How to wait for a bake: inline, the process waits; park, it ends and tick looks at the bake; leave, it ends and a later job of the pipeline goes on. Default: as the plan says." enum:",inline,park,leave" default:"" placeholder:"HOW"`
 }
+
+// waitLeave parks a bake without a mark for ticks: who comes back for it is known.
+const waitLeave core.Wait = "leave"
 
 type runCmd struct {
 	releaseFlags
 	waitFlag
+	Through string `help:"Go no further than to the end of this wave's bake, by name or by number from 1; where that has passed there is nothing to do. Default: through all." placeholder:"WAVE"`
 }
 
 // Run takes a version as far as it goes.
@@ -60,8 +64,14 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 		return err
 	}
 	s.wait = core.Wait(c.Wait)
-	return s.rollOut(ctx, l, c.rolloutFlags, task{done: outOrParked, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
-		return e.Run(ctx, ask(show))
+	done := func(r *core.Rollout) bool {
+		onItsWay := r.State == core.StateDeploying || r.State == core.StateHalted
+		return outOrParked(r) || c.Through != "" && onItsWay && waveFlag{c.Through}.passed(r)
+	}
+	return s.rollOut(ctx, l, c.rolloutFlags, task{done: done, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
+		req := ask(show)
+		req.Through = c.Through
+		return e.Run(ctx, req)
 	}})
 }
 
@@ -179,9 +189,10 @@ func (s *ship) engine(l *loaded, book core.Ledger, show *console) *engine.Engine
 	pace := paceOf(book)
 	return &engine.Engine{
 		Line: l.Line(), Ledger: witness{book, &s.looks}, Clock: s.Clock, Dead: dead, Jobs: s.crew(l.dir),
-		Require: func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
-		Warn:    func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
-		Lease:   pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
+		Require:  func(ctx context.Context, p *core.Plan) error { return s.require(ctx, p, show.Say) },
+		Warn:     func(err error) { s.tell(core.Annotation{Title: "Parking", Message: err.Error()}) },
+		Unmarked: s.wait == waitLeave,
+		Lease:    pace.Lease, Glance: pace.Glance, Watch: pace.Watch, Gather: pace.Gather, LastWords: 2500 * time.Millisecond,
 		Equip: func(file, text string) (engine.Gear, error) {
 			p, err := l.Plan, error(nil)
 			if text != l.text {
@@ -191,7 +202,13 @@ func (s *ship) engine(l *loaded, book core.Ledger, show *console) *engine.Engine
 				show.resumes(file, p)
 			}
 			for i := range p.Waves {
-				p.Waves[i].Bake.Wait = cmp.Or(s.wait, p.Waves[i].Bake.Wait)
+				switch s.wait {
+				case "":
+				case waitLeave:
+					p.Waves[i].Bake.Wait = core.WaitPark
+				default:
+					p.Waves[i].Bake.Wait = s.wait
+				}
 			}
 			return s.gear(p, l.dir)
 		},

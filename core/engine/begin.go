@@ -47,6 +47,11 @@ func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
+		if r.State != "" && r.Start.Version == req.Version && !r.State.Over() {
+			if err := reaches(r, req.Through); err != nil {
+				return nil, err
+			}
+		}
 		if !r.State.Over() && r.State != "" && r.Start.Version != req.Version {
 			if err := e.meet(ctx, r, req, &queued); err != nil {
 				return nil, err
@@ -63,7 +68,7 @@ func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
 			continue
 		}
 		if err == nil {
-			s.stint = st
+			s.stint, s.through = st, req.Through
 		}
 		return s, err
 	}
@@ -128,6 +133,9 @@ func (e *Engine) start(ctx context.Context, last *core.Rollout, req Request) (*s
 	waves, err := req.Waves(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if req.Through != "" && core.FindWave(waves, req.Through) < 0 {
+		return nil, Refused{Reason: fmt.Sprintf("The plan has no wave %s. Its waves are %s.", req.Through, strings.Join(names(waves), ", "))}
 	}
 	waves = own(waves)
 	obeyed, err := e.admit(req.PlanFile, req.PlanText, waves)

@@ -49,6 +49,10 @@ type Engine struct {
 	// how often while targets are acted on, to see whether another actor took over. 0: only the writes tell.
 	Glance, Watch time.Duration
 
+	// Unmarked leaves a parked bake without a marker. Jobs that are sure to come go on with it, and a tick that did so as well
+	// would keep the line from them.
+	Unmarked bool
+
 	// Gather is how long the outcome of an act may wait for those of others that are under way, to be written down with
 	// them. 0: only for as long as a write takes.
 	Gather time.Duration
@@ -75,6 +79,7 @@ type Request struct {
 	FirstRelease bool   // there is no previous version
 	AcceptDrift  string // why it may go out over targets that do not run what the ledger says; empty: it may not
 	Emergency    string // why it takes the plan's fast lane; empty: it does not
+	Through      string // the last wave that is worked on, by name or by number from 1; empty: there is none that is too far
 	PlanFile     string
 	PlanText     string
 
@@ -94,6 +99,9 @@ type Request struct {
 // the engine from going on; a rollout that was halted or rolled back is not an error.
 func (e *Engine) Run(ctx context.Context, req Request) (*core.Rollout, error) {
 	s, err := e.begin(ctx, req)
+	if nothing, ok := errors.AsType[idle](err); ok {
+		return nothing.r, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +114,7 @@ type session struct {
 	*journal
 	gear    Gear
 	stint   *stint // nil: all of the rollout
+	through string // the last wave that this process works on; empty: there is none that is too far
 	bake    lookout
 	hours   timetable
 	ended   bool      // this process wrote that the rollout is over
@@ -134,6 +143,9 @@ func (s *session) run(ctx context.Context) (*core.Rollout, error) {
 		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), seen)
 		if step.Do == core.DoNothing || s.stint.over(s.r, step) {
 			return s.r, nil
+		}
+		if step.Do != core.DoEnd && beyond(s.r, s.through) {
+			return s.r, s.release(ctx)
 		}
 		switch err := s.carryOut(ctx, step); {
 		case errors.Is(err, errParked), errors.Is(err, errHanded):

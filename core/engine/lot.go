@@ -26,7 +26,7 @@ func (s *session) parks() bool {
 // somebody looks again is judged then. The marker by which ticks find the line is there before the line is given back; as
 // long as there is none, this process looks itself.
 func (s *session) park(ctx context.Context, next time.Time) error {
-	if lot, ok := s.Ledger.(core.Lot); ok {
+	if lot, ok := s.Ledger.(core.Lot); ok && !s.Unmarked {
 		if err := lot.Park(ctx, core.Marker{Line: s.Line}, next); err != nil {
 			if !s.stays && ctx.Err() == nil && s.Warn != nil {
 				s.Warn(fmt.Errorf("the bake cannot be parked yet, because no tick would find it; this job waits with it meanwhile: %w", err))
