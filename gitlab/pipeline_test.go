@@ -28,7 +28,7 @@ const e2e = "../testdata/e2e/gitlab"
 
 // adapted says that the binary knows GitLab's jobs: their commit, and that they leave breakwater.env behind. As long as it does
 // not, the tests tell it the commit.
-const adapted = false
+const adapted = true
 
 // TestPipelineRollout releases by the job of a component from another project: a good version, a bad one that goes back, one
 // that halts half-way, and the retry of its job that finishes it.
