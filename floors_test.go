@@ -27,8 +27,9 @@ var floors = map[string]struct {
 	"core/calendar":           {may: []string{"core"}, others: true}, // rrule-go
 	"core/engine":             {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":             {may: []string{"core"}, others: true},
-	"core/github":             {may: []string{"core"}, others: true},
-	"core/gitlab":             {may: []string{"core"}, others: true},
+	"core/patient":            {may: []string{"core"}},
+	"core/github":             {may: []string{"core", "core/patient"}, others: true},
+	"core/gitlab":             {may: []string{"core", "core/patient"}, others: true},
 	"core/aws":                {may: []string{"core"}, others: true},
 	"core/aws/awstest":        {},
 	"core/aws/cloudwatchtest": {others: true},

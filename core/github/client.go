@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-github/v60/github"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/patient"
 )
 
 // A Client talks to the API about one repository. It is safe for concurrent use.
@@ -19,7 +20,7 @@ type Client struct {
 	*github.Client
 	Owner, Name string
 
-	transport *transport
+	transport *patient.Transport
 }
 
 // An Env is what a client takes from the process it runs in.
@@ -53,7 +54,7 @@ func New(repository string, env Env) (*Client, error) {
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("GITHUB_API_URL is %q: it must be a URL", env.Lookup("GITHUB_API_URL"))
 	}
-	t := &transport{next: http.DefaultTransport, clock: env.Clock, waits: env.Waits, known: make(map[string]answer)}
+	t := &patient.Transport{Service: service, Next: http.DefaultTransport, Clock: env.Clock, Waits: env.Waits}
 	client := github.NewClient(&http.Client{Transport: t}).WithAuthToken(token)
 	client.BaseURL = base
 	return &Client{Client: client, Owner: owner, Name: name, transport: t}, nil
@@ -71,7 +72,7 @@ func plain(name string) bool {
 func (c *Client) Repository() string { return c.Owner + "/" + c.Name }
 
 // Requests counts those that were sent, each try of each, also what was answered by "not modified".
-func (c *Client) Requests() int { return int(c.transport.sent.Load()) }
+func (c *Client) Requests() int { return c.transport.Requests() }
 
 // Status is the status code of an answer that was an error; 0 if there was no answer.
 func Status(err error) int {

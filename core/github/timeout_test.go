@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/breakwater-ci/breakwater/core/patient"
 )
 
 // A silence takes requests and does not answer the first few of them.
@@ -49,9 +51,9 @@ func TestSilence(t *testing.T) {
 		fails        error
 		most         time.Duration
 	}{
-		"one answer is lost":        {method: "GET", path: "/repos/octo/shop/pulls", silent: 1, sent: 2, most: patience + 2*time.Second},
-		"nobody answers":            {method: "GET", path: "/repos/octo/shop/pulls", silent: 100, sent: 6, fails: context.DeadlineExceeded, most: 6*patience + 24*time.Second},
-		"it may not be asked twice": {method: "POST", path: "/repos/octo/shop/actions/runs/1/rerun", silent: 100, sent: 1, fails: context.DeadlineExceeded, most: patience},
+		"one answer is lost":        {method: "GET", path: "/repos/octo/shop/pulls", silent: 1, sent: 2, most: patient.Patience + 2*time.Second},
+		"nobody answers":            {method: "GET", path: "/repos/octo/shop/pulls", silent: 100, sent: 6, fails: context.DeadlineExceeded, most: 6*patient.Patience + 24*time.Second},
+		"it may not be asked twice": {method: "POST", path: "/repos/octo/shop/actions/runs/1/rerun", silent: 100, sent: 1, fails: context.DeadlineExceeded, most: patient.Patience},
 		"the job is cancelled":      {method: "GET", path: "/repos/octo/shop/pulls", silent: 100, cancel: 3 * time.Second, sent: 1, fails: context.Canceled, most: 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +69,7 @@ func TestSilence(t *testing.T) {
 					t.Fatal(err)
 				}
 				began := time.Now()
-				resp, err := (&transport{next: server, clock: real{}, known: make(map[string]answer)}).RoundTrip(req)
+				resp, err := (&patient.Transport{Service: service, Next: server, Clock: real{}}).RoundTrip(req)
 				if err == nil {
 					resp.Body.Close()
 				}

@@ -13,6 +13,7 @@ import (
 	gl "github.com/xanzy/go-gitlab"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/patient"
 )
 
 // A Client talks to the API about one project. It is safe for concurrent use.
@@ -21,7 +22,7 @@ type Client struct {
 
 	byJob     bool // with the job's own token
 	api       *gl.Client
-	transport *transport
+	transport *patient.Transport
 }
 
 // An Env is what a client takes from the process it runs in.
@@ -47,7 +48,7 @@ func New(project string, env Env) (*Client, error) {
 	if err != nil || base.Host == "" {
 		return nil, fmt.Errorf("CI_API_V4_URL is %q: it must be a URL", env.Lookup("CI_API_V4_URL"))
 	}
-	c := &Client{Project: project, transport: &transport{next: http.DefaultTransport, clock: env.Clock, waits: env.Waits}}
+	c := &Client{Project: project, transport: &patient.Transport{Service: service, Next: http.DefaultTransport, Clock: env.Clock, Waits: env.Waits}}
 	options := []gl.ClientOptionFunc{gl.WithBaseURL(base.String()), gl.WithHTTPClient(&http.Client{Transport: c.transport}),
 		gl.WithoutRetries(), gl.WithCustomLimiter(unlimited{})} // our transport has the patience
 	if token := env.Lookup(TokenVariable); token != "" {
@@ -72,7 +73,7 @@ func (unlimited) Wait(context.Context) error { return nil }
 func (c *Client) ByJob() bool { return c.byJob }
 
 // Requests counts those that were sent, each try of each.
-func (c *Client) Requests() int { return int(c.transport.sent.Load()) }
+func (c *Client) Requests() int { return c.transport.Requests() }
 
 // An Error is an answer that is no success.
 type Error struct {

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,10 +26,9 @@ const mayWrite = "contents: write"
 // requests, whatever the history: a tree, a commit, the ref.
 type githubLedger struct {
 	lot
+	desk[githubHead]
 	api   *github.Client
 	clock core.Clock
-	turn  turn
-	heads map[core.Line]githubHead // as last seen
 }
 
 // A githubHead is a head and the tree of its commit, which the next one is built on.
@@ -39,13 +37,15 @@ type githubHead struct {
 	tree string
 }
 
+func (h githubHead) tip() (end, bool) { return h.end, h.commit != "" }
+
 func openGitHub(_ context.Context, place string, env Env) (store, error) {
 	api, err := github.New(place, github.Env{Lookup: func(name string) string { return lookup(env.Environ, name) }, Clock: env.Clock, Waits: env.Waits})
 	if err != nil {
 		return nil, err
 	}
-	l := &githubLedger{api: api, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]githubHead)}
-	l.lot = lot{l}
+	l := &githubLedger{api: api, clock: env.Clock}
+	l.lot, l.desk = lot{l}, newDesk(l)
 	return l, nil
 }
 
@@ -57,39 +57,6 @@ func (l *githubLedger) Pace() core.Pace {
 
 // Requests implements [core.Counted].
 func (l *githubLedger) Requests() int { return l.api.Requests() }
-
-// Read implements [core.Ledger].
-func (l *githubLedger) Read(ctx context.Context, line core.Line) ([]core.Event, error) {
-	if err := l.turn.begin(ctx, line); err != nil {
-		return nil, err
-	}
-	defer l.turn.done()
-	h, err := l.look(ctx, line)
-	if err != nil {
-		return nil, err
-	}
-	return l.segments(line, h.head).newest(ctx)
-}
-
-// History implements [core.Historian].
-func (l *githubLedger) History(ctx context.Context, line core.Line) iter.Seq2[core.Event, error] {
-	return func(yield func(core.Event, error) bool) {
-		h, err := l.current(ctx, line)
-		if err != nil {
-			yield(core.Event{}, err)
-			return
-		}
-		l.segments(line, h.head).all(ctx)(yield)
-	}
-}
-
-func (l *githubLedger) current(ctx context.Context, line core.Line) (githubHead, error) {
-	if err := l.turn.begin(ctx, line); err != nil {
-		return githubHead{}, err
-	}
-	defer l.turn.done()
-	return l.look(ctx, line)
-}
 
 // look asks where the line's ref is now, and reads its newest segment if that is not known yet.
 func (l *githubLedger) look(ctx context.Context, line core.Line) (githubHead, error) {
@@ -165,7 +132,7 @@ func (l *githubLedger) load(ctx context.Context, line core.Line, commit string) 
 	if h.open, err = l.blob(ctx, h.blobs[last]); err != nil {
 		return githubHead{}, err
 	}
-	events, err := l.segments(line, h.head).parse(last, h.open)
+	events, err := l.segments(line, h).parse(last, h.open)
 	if err != nil {
 		return githubHead{}, err
 	}
@@ -197,7 +164,7 @@ func objectName(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func (l *githubLedger) segments(line core.Line, h head) segments {
+func (l *githubLedger) segments(line core.Line, h githubHead) segments {
 	return segments{
 		line:  line,
 		count: len(h.blobs),
@@ -226,29 +193,8 @@ func (l *githubLedger) show(line core.Line, name string) string {
 	return fmt.Sprintf("%s:%s of %s", refOf(line), name, l.api.Repository())
 }
 
-// Append implements [core.Ledger].
-func (l *githubLedger) Append(ctx context.Context, line core.Line, after int64, events []core.Event) error {
-	if err := admit(line, after, events); err != nil {
-		return err
-	}
-	if err := l.turn.begin(ctx, line); err != nil {
-		return err
-	}
-	defer l.turn.done()
-	h := l.heads[line]
-	if h.end.seq != after || h.commit == "" {
-		var err error
-		if h, err = l.look(ctx, line); err != nil {
-			return err
-		}
-	}
-	if h.end.seq != after {
-		return conflict(line, h.end, after)
-	}
-	text, err := encode(line, h.end, events)
-	if err != nil {
-		return err
-	}
+// add implements place.
+func (l *githubLedger) add(ctx context.Context, line core.Line, h githubHead, text []byte, events []core.Event) error {
 	next, err := l.commit(ctx, line, h, text, events)
 	if err != nil {
 		return err
@@ -297,7 +243,7 @@ func (l *githubLedger) move(ctx context.Context, line core.Line, from, to github
 		case now.commit == to.commit:
 			return nil
 		case now.commit != from.commit:
-			ours, err := l.segments(line, now.head).holds(ctx, text, from.end.seq)
+			ours, err := l.segments(line, now).holds(ctx, text, from.end.seq)
 			if err != nil || ours {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"path"
 	"strconv"
@@ -39,11 +38,10 @@ const (
 // and makes the next one. That two commits cannot both do: GitLab's git server applies each to what the branch holds then.
 type gitlabLedger struct {
 	lot
+	desk[gitlabHead]
 	api   *gitlab.Client
 	env   func(name string) string
 	clock core.Clock
-	turn  turn
-	heads map[core.Line]gitlabHead // as last seen
 }
 
 // A gitlabHead is where a line ends.
@@ -54,6 +52,8 @@ type gitlabHead struct {
 	open    []byte // text of the newest segment
 	end     end
 }
+
+func (h gitlabHead) tip() (end, bool) { return h.end, h.branch != "" }
 
 // token is the name of the file that says where the line ends.
 func (h gitlabHead) token() string { return fmt.Sprintf("end-%d-%d", h.segment, h.end.seq) }
@@ -67,8 +67,8 @@ func openGitLab(_ context.Context, place string, env Env) (store, error) {
 	if api.ByJob() {
 		return nil, errors.New("GitLab does not let a job's own token make commits: set BREAKWATER_TOKEN to a project access token with " + apiScope)
 	}
-	l := &gitlabLedger{api: api, env: get, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]gitlabHead)}
-	l.lot = lot{l}
+	l := &gitlabLedger{api: api, env: get, clock: env.Clock}
+	l.lot, l.desk = lot{l}, newDesk(l)
 	return l, nil
 }
 
@@ -81,39 +81,6 @@ func (l *gitlabLedger) Pace() core.Pace {
 func (l *gitlabLedger) Requests() int { return l.api.Requests() }
 
 func folderOf(line core.Line) string { return linesFolder + "/" + line.String() }
-
-// Read implements [core.Ledger].
-func (l *gitlabLedger) Read(ctx context.Context, line core.Line) ([]core.Event, error) {
-	if err := l.turn.begin(ctx, line); err != nil {
-		return nil, err
-	}
-	defer l.turn.done()
-	h, err := l.look(ctx, line)
-	if err != nil {
-		return nil, err
-	}
-	return l.segments(line, h).newest(ctx)
-}
-
-// History implements [core.Historian].
-func (l *gitlabLedger) History(ctx context.Context, line core.Line) iter.Seq2[core.Event, error] {
-	return func(yield func(core.Event, error) bool) {
-		h, err := l.current(ctx, line)
-		if err != nil {
-			yield(core.Event{}, err)
-			return
-		}
-		l.segments(line, h).all(ctx)(yield)
-	}
-}
-
-func (l *gitlabLedger) current(ctx context.Context, line core.Line) (gitlabHead, error) {
-	if err := l.turn.begin(ctx, line); err != nil {
-		return gitlabHead{}, err
-	}
-	defer l.turn.done()
-	return l.look(ctx, line)
-}
 
 // look asks where the branch is now, then where the line ends there, and reads the newest segment if that is not known
 // yet. All of it is as of one commit.
@@ -223,35 +190,9 @@ func (l *gitlabLedger) show(file string) string {
 	return fmt.Sprintf("%s:%s of %s", gitlabBranch, file, l.api.Project)
 }
 
-// Append implements [core.Ledger].
-func (l *gitlabLedger) Append(ctx context.Context, line core.Line, after int64, events []core.Event) error {
-	if err := admit(line, after, events); err != nil {
-		return err
-	}
-	if err := l.turn.begin(ctx, line); err != nil {
-		return err
-	}
-	defer l.turn.done()
-	h := l.heads[line]
-	if h.end.seq != after || h.branch == "" {
-		var err error
-		if h, err = l.look(ctx, line); err != nil {
-			return err
-		}
-	}
-	if h.end.seq != after {
-		return conflict(line, h.end, after)
-	}
-	text, err := encode(line, h.end, events)
-	if err != nil {
-		return err
-	}
-	return l.push(ctx, line, h, text, events)
-}
-
-// push makes the commit that adds text to a line. Whatever a refusal says, the line decides what happened: the answer may
+// add implements place: it makes the commit that adds text to a line. Whatever a refusal says, the line decides what happened: the answer may
 // have been lost after GitLab had done it, and a commit to another line may have been in the way.
-func (l *gitlabLedger) push(ctx context.Context, line core.Line, from gitlabHead, text []byte, events []core.Event) error {
+func (l *gitlabLedger) add(ctx context.Context, line core.Line, from gitlabHead, text []byte, events []core.Event) error {
 	pause := firstPause
 	for n := 1; ; n++ {
 		next, err := l.commit(ctx, line, from, text, events)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -27,10 +26,9 @@ const s3Segment = 64 << 10
 // what is known another, whatever the history.
 type s3Ledger struct {
 	lot
+	desk[s3Head]
 	bucket
 	clock core.Clock
-	turn  turn
-	heads map[core.Line]s3Head // as last seen
 }
 
 // An s3Head is where a line in a bucket ends; the zero value is that of an empty line.
@@ -41,6 +39,8 @@ type s3Head struct {
 	end   end
 }
 
+func (h s3Head) tip() (end, bool) { return h.end, h.count > 0 }
+
 func (h s3Head) is(other s3Head) bool { return h.count == other.count && h.etag == other.etag }
 
 func openS3(ctx context.Context, place string, env Env) (store, error) {
@@ -48,8 +48,8 @@ func openS3(ctx context.Context, place string, env Env) (store, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &s3Ledger{bucket: b, clock: env.Clock, turn: newTurn(), heads: make(map[core.Line]s3Head)}
-	l.lot = lot{l}
+	l := &s3Ledger{bucket: b, clock: env.Clock}
+	l.lot, l.desk = lot{l}, newDesk(l)
 	return l, nil
 }
 
@@ -65,35 +65,6 @@ func (l *s3Ledger) Requests() int { return l.session.Requests() }
 
 // Close implements [io.Closer].
 func (l *s3Ledger) Close() error { return l.session.Close() }
-
-// Read implements [core.Ledger].
-func (l *s3Ledger) Read(ctx context.Context, line core.Line) ([]core.Event, error) {
-	h, err := l.current(ctx, line)
-	if err != nil {
-		return nil, err
-	}
-	return l.segments(line, h).newest(ctx)
-}
-
-// History implements [core.Historian].
-func (l *s3Ledger) History(ctx context.Context, line core.Line) iter.Seq2[core.Event, error] {
-	return func(yield func(core.Event, error) bool) {
-		h, err := l.current(ctx, line)
-		if err != nil {
-			yield(core.Event{}, err)
-			return
-		}
-		l.segments(line, h).all(ctx)(yield)
-	}
-}
-
-func (l *s3Ledger) current(ctx context.Context, line core.Line) (s3Head, error) {
-	if err := l.turn.begin(ctx, line); err != nil {
-		return s3Head{}, err
-	}
-	defer l.turn.done()
-	return l.look(ctx, line)
-}
 
 // look asks where a line ends now. A segment that may still grow is the newest for as long as it does not change.
 func (l *s3Ledger) look(ctx context.Context, line core.Line) (s3Head, error) {
@@ -171,29 +142,8 @@ func (l *s3Ledger) segments(line core.Line, h s3Head) segments {
 	}
 }
 
-// Append implements [core.Ledger].
-func (l *s3Ledger) Append(ctx context.Context, line core.Line, after int64, events []core.Event) error {
-	if err := admit(line, after, events); err != nil {
-		return err
-	}
-	if err := l.turn.begin(ctx, line); err != nil {
-		return err
-	}
-	defer l.turn.done()
-	h := l.heads[line]
-	if h.end.seq != after || h.count == 0 {
-		var err error
-		if h, err = l.look(ctx, line); err != nil {
-			return err
-		}
-	}
-	if h.end.seq != after {
-		return conflict(line, h.end, after)
-	}
-	text, err := encode(line, h.end, events)
-	if err != nil {
-		return err
-	}
+// add implements place.
+func (l *s3Ledger) add(ctx context.Context, line core.Line, h s3Head, text []byte, events []core.Event) error {
 	next := s3Head{count: h.count, open: slices.Concat(h.open, text), end: endOf(events[len(events)-1])}
 	if h.count == 0 || len(h.open) > s3Segment {
 		next.count, next.open = h.count+1, text
