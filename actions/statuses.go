@@ -20,7 +20,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]core.Status, err
 	if err != nil {
 		return nil, err
 	}
-	var all worst
+	var all core.Worst
 	page := gh.ListOptions{PerPage: 100}
 	for page.Page = 1; page.Page != 0; {
 		combined, answer, err := api.Repositories.GetCombinedStatus(ctx, api.Owner, api.Name, commit, &page)
@@ -28,7 +28,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]core.Status, err
 			return nil, github.Refused("show the statuses of commit "+commit, "statuses: read", err)
 		}
 		for _, s := range combined.Statuses {
-			all.add(core.Status{Name: s.GetContext(), State: stateOf(s.GetState()), Description: s.GetDescription()})
+			all.Add(core.Status{Name: s.GetContext(), State: stateOf(s.GetState()), Description: s.GetDescription()})
 		}
 		page.Page = answer.NextPage
 	}
@@ -45,7 +45,7 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]core.Status, err
 			if run.GetStatus() == "completed" {
 				state = stateOf(run.GetConclusion())
 			}
-			all.add(core.Status{Name: run.GetName(), State: state, Description: cmp.Or(run.GetOutput().GetTitle(), run.GetConclusion())})
+			all.Add(core.Status{Name: run.GetName(), State: state, Description: cmp.Or(run.GetOutput().GetTitle(), run.GetConclusion())})
 		}
 		page.Page = answer.NextPage
 	}
@@ -61,31 +61,5 @@ func stateOf(said string) core.StatusState {
 		return core.StatusPending
 	default:
 		return core.StatusFailure
-	}
-}
-
-// worst is one status for each name: the worst of those that were added.
-type worst []core.Status
-
-func (w *worst) add(s core.Status) {
-	for i := range *w {
-		if have := &(*w)[i]; have.Name == s.Name {
-			if badness(s.State) > badness(have.State) {
-				*have = s
-			}
-			return
-		}
-	}
-	*w = append(*w, s)
-}
-
-func badness(s core.StatusState) int {
-	switch s {
-	case core.StatusSuccess:
-		return 0
-	case core.StatusPending:
-		return 1
-	default:
-		return 2
 	}
 }

@@ -92,10 +92,10 @@ func (f *Forge) Statuses(ctx context.Context, commit string) ([]core.Status, err
 		at := place{s.Name, s.Ref}
 		newest[at] = max(newest[at], s.Pipeline)
 	}
-	var all worst
+	var all core.Worst
 	for _, s := range have {
 		if s.Pipeline == newest[place{s.Name, s.Ref}] {
-			all.add(core.Status{Name: s.Name, State: stateOf(s.State), Description: s.Description})
+			all.Add(core.Status{Name: s.Name, State: stateOf(s.State), Description: s.Description})
 		}
 	}
 	return all, nil
@@ -110,31 +110,5 @@ func stateOf(said string) core.StatusState {
 		return core.StatusPending
 	default:
 		return core.StatusFailure
-	}
-}
-
-// worst is one status for each name: the worst of those that were added.
-type worst []core.Status
-
-func (w *worst) add(s core.Status) {
-	for i := range *w {
-		if have := &(*w)[i]; have.Name == s.Name {
-			if badness(s.State) > badness(have.State) {
-				*have = s
-			}
-			return
-		}
-	}
-	*w = append(*w, s)
-}
-
-func badness(s core.StatusState) int {
-	switch s {
-	case core.StatusSuccess:
-		return 0
-	case core.StatusPending:
-		return 1
-	default:
-		return 2
 	}
 }

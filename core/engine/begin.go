@@ -184,15 +184,26 @@ func (e *Engine) revives(last *core.Rollout, version string) string {
 		last.Start.Version, last.ID, version)
 }
 
-// before reports whether a CI run was made before another, as far as their names tell: those end in numbers that grow.
+// before reports whether a CI run was made before another, as far as their names tell: those differ in one number, which
+// grows.
 func before(run, other string) bool {
-	i, j := strings.LastIndexByte(run, '/'), strings.LastIndexByte(other, '/')
-	if run == "" || run[:i+1] != other[:j+1] {
+	ours, theirs := strings.Split(run, "/"), strings.Split(other, "/")
+	if len(ours) != len(theirs) {
 		return false
 	}
-	a, err1 := strconv.Atoi(run[i+1:])
-	b, err2 := strconv.Atoi(other[j+1:])
-	return err1 == nil && err2 == nil && a < b
+	older := false
+	for i := range ours {
+		if ours[i] == theirs[i] {
+			continue
+		}
+		a, err1 := strconv.Atoi(ours[i])
+		b, err2 := strconv.Atoi(theirs[i])
+		if err1 != nil || err2 != nil || a > b || older {
+			return false
+		}
+		older = true
+	}
+	return older
 }
 
 // own copies waves, so that what is noted on them stays with one rollout.

@@ -31,6 +31,9 @@ func TestOldRunAgain(t *testing.T) {
 			{"octo/shop/actions/runs/99", "v2", 2, "older than the one that released version v3 (rollout shop-test-2), so this is a new rollout of an older version: v2."},
 			{"octo/shop/actions/runs/100", "v3", 2, ""}, // newer than the one that v2 is from
 			{"octo/site/actions/runs/7", "v4", 1, ""},
+			{"octo/shop/-/pipelines/8/rollout", "v6", 1, ""},
+			{"octo/shop/-/pipelines/9/rollout", "v7", 2, ""},
+			{"octo/shop/-/pipelines/8/rollout", "v6", 3, "older than the one that released version v7"},
 			{"", "v5", 0, ""},
 		} {
 			r := release(c.run, c.version, c.attempt)
