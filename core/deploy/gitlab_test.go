@@ -296,16 +296,18 @@ func TestOnGitLabRefused(t *testing.T) {
 		"no such ref":          {"gitlab-pipeline", func(y *yard) { y.options.(*core.Pipeline).Ref = "gone" }, []string{"start a pipeline of acme/shop on gone: Reference not found (400)", "the ref must exist"}},
 		"no variables":         {"gitlab-pipeline", noVariables, []string{"Insufficient permissions to set pipeline variables (400)", "Settings, CI/CD, Variables must let the role Developer use pipeline variables"}},
 		"no variables of jobs": {"gitlab-job", noVariables, []string{`start the job "deploy use1-a", which is manual (http`, "(403)", "the role Developer in acme/shop", "Settings, CI/CD, Variables"}},
-		"no such project":      {"gitlab-pipeline", func(y *yard) { *y.options.(*core.Pipeline) = core.Pipeline{Project: "acme/other", Ref: "main"} }, []string{"Not Found (404)", "reaches no other project"}},
-		"not permitted":        {"gitlab-pipeline", says(http.StatusForbidden, "403 Forbidden"), []string{"403 Forbidden (403); BREAKWATER_TOKEN needs the scope api and the role Developer in acme/shop"}},
-		"bad token":            {"gitlab-pipeline", says(http.StatusUnauthorized, "401 Unauthorized"), []string{"BREAKWATER_TOKEN is wrong or has expired"}},
-		"bad token of jobs":    {"gitlab-job", says(http.StatusUnauthorized, "401 Unauthorized"), []string{"BREAKWATER_TOKEN is wrong or has expired"}},
-		"unplayable":           {"gitlab-job", says(http.StatusBadRequest, "400 Bad request - Unplayable Job"), []string{"Unplayable Job (400)"}},
-		"no such job":          {"gitlab-job", func(y *yard) { y.options.(*core.ManualJob).Job = "ship {{target}}" }, []string{`the pipeline 77 has no job "ship use1-a"`}},
-		"no such label":        {"gitlab-job", func(y *yard) { y.options.(*core.ManualJob).Job = "ship {{labels.cell}}" }, []string{"has no label cell"}},
-		"its turn is not yet":  {"gitlab-job", func(y *yard) { y.jobIs("created", nil) }, []string{`the job "deploy use1-a" is created, and not by this rollout`, "needs: []"}},
-		"played by somebody":   {"gitlab-job", func(y *yard) { y.jobIs("running", map[string]string{"X": "y"}) }, []string{"is running, and not by this rollout"}},
-		"it was skipped":       {"gitlab-job", func(y *yard) { y.jobIs("skipped", nil) }, []string{"which is skipped", "Job is not retryable (403)"}},
+		"no variables of jobs that have run": {"gitlab-job", func(y *yard) { noVariables(y); y.jobIs("failed", map[string]string{"X": "y"}) },
+			[]string{"which is failed (http", "does not exist or you don't have permission", "(403)", "Settings, CI/CD, Variables"}},
+		"no such project":     {"gitlab-pipeline", func(y *yard) { *y.options.(*core.Pipeline) = core.Pipeline{Project: "acme/other", Ref: "main"} }, []string{"Not Found (404)", "reaches no other project"}},
+		"not permitted":       {"gitlab-pipeline", says(http.StatusForbidden, "403 Forbidden"), []string{"403 Forbidden (403); BREAKWATER_TOKEN needs the scope api and the role Developer in acme/shop"}},
+		"bad token":           {"gitlab-pipeline", says(http.StatusUnauthorized, "401 Unauthorized"), []string{"BREAKWATER_TOKEN is wrong or has expired"}},
+		"bad token of jobs":   {"gitlab-job", says(http.StatusUnauthorized, "401 Unauthorized"), []string{"BREAKWATER_TOKEN is wrong or has expired"}},
+		"unplayable":          {"gitlab-job", says(http.StatusBadRequest, "400 Bad request - Unplayable Job"), []string{"Unplayable Job (400)"}},
+		"no such job":         {"gitlab-job", func(y *yard) { y.options.(*core.ManualJob).Job = "ship {{target}}" }, []string{`the pipeline 77 has no job "ship use1-a"`}},
+		"no such label":       {"gitlab-job", func(y *yard) { y.options.(*core.ManualJob).Job = "ship {{labels.cell}}" }, []string{"has no label cell"}},
+		"its turn is not yet": {"gitlab-job", func(y *yard) { y.jobIs("created", nil) }, []string{`the job "deploy use1-a" is created, and not by this rollout`, "needs: []"}},
+		"played by somebody":  {"gitlab-job", func(y *yard) { y.jobIs("running", map[string]string{"X": "y"}) }, []string{"is running, and not by this rollout"}},
+		"it was skipped":      {"gitlab-job", func(y *yard) { y.jobIs("skipped", nil) }, []string{"which is skipped", "Job is not retryable (403)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t, c.driver, nil)
@@ -347,6 +349,10 @@ func TestOnGitLabSeeks(t *testing.T) {
 					if again {
 						y.jobIs("failed", map[string]string{core.MarkVariable: "shop-production-6/use1-a/1/0"})
 					}
+					y.Look(func(s *gitlabtest.State) { // of others, and for others
+						s.Pipelines = append(s.Pipelines, gitlabtest.Pipeline{ID: 5000, Ref: "main", Source: "api", Status: "success", By: 5},
+							gitlabtest.Pipeline{ID: 5001, Ref: "main", Source: "api", Status: "success", By: gitlabtest.Me, Variables: map[string]string{core.MarkVariable: "shop-production-7/use1-b/1/0"}})
+					})
 					before := len(y.ran())
 					starts := 0
 					y.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
@@ -379,6 +385,45 @@ func TestOnGitLabSeeks(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestOnGitLabRepeats: what did the very same before is not taken for what was started now.
+func TestOnGitLabRepeats(t *testing.T) {
+	eachOnGitLab(t, func(t *testing.T, driver string) {
+		y := newYard(t, driver, nil)
+		back := act()
+		back.Rollback, back.Version, back.Previous = true, "v1", "v2"
+		if _, err := y.open().Deploy(t.Context(), back); err != nil {
+			t.Fatal(err)
+		}
+		y.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+			if begins(r) || strings.HasSuffix(r.URL.Path, "/graphql") && y.asked("POST /api/graphql") == 1 {
+				panic(http.ErrAbortHandler)
+			}
+			serve(w, r)
+		})
+		if output, err := y.open().Deploy(t.Context(), back); err == nil || !strings.Contains(err.Error(), "GitLab did not answer whether it has started") {
+			t.Errorf("%q, %v", output, err)
+		}
+	})
+}
+
+// TestOnGitLabStale: a look that is out of date and shows a job as not yet played is none.
+func TestOnGitLabStale(t *testing.T) {
+	y := newYard(t, "gitlab-job", nil)
+	looks := 0
+	y.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if strings.HasSuffix(r.URL.Path, "/jobs/2") {
+			if looks++; looks == 1 {
+				fmt.Fprint(w, `{"id":2,"name":"deploy use1-a","status":"manual"}`)
+				return
+			}
+		}
+		serve(w, r)
+	})
+	if output, err := y.open().Deploy(t.Context(), act()); err != nil || looks != 2 {
+		t.Errorf("%q, %v after %d looks", output, err, looks)
+	}
 }
 
 // TestOnGitLabAdopts: after a crash, what an earlier attempt has left going is neither doubled nor let run beside
@@ -550,6 +595,21 @@ func TestOnGitLabRaces(t *testing.T) {
 			t.Errorf("%+v, %v", j, y.version)
 		}
 	})
+}
+
+// TestOnGitLabForeign: a job that somebody plays while nobody knows whether ours was started is not taken for ours.
+func TestOnGitLabForeign(t *testing.T) {
+	y := newYard(t, "gitlab-job", nil)
+	y.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
+		if begins(r) {
+			y.jobIs("success", nil)
+			panic(http.ErrAbortHandler)
+		}
+		serve(w, r)
+	})
+	if output, err := y.open().Deploy(t.Context(), act()); err == nil || !strings.Contains(err.Error(), "GitLab did not answer whether it has started") {
+		t.Errorf("%q, %v", output, err)
+	}
 }
 
 // TestOnGitLabOpen: which project, ref and pipeline, and what is said where that is not known.

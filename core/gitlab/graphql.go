@@ -78,7 +78,8 @@ func (c *Client) RetryWith(ctx context.Context, job int, variables map[string]st
 	return Job{ID: id}, nil
 }
 
-// query asks by GraphQL. What GitLab refuses comes with the status 200; it has done nothing then.
+// query asks by GraphQL. What GitLab refuses comes with the status 200; it has done nothing then. An error beside data, or
+// one of time, leaves open what it has done.
 func (c *Client) query(ctx context.Context, text string, variables map[string]any, into any) error {
 	body, err := json.Marshal(map[string]any{"query": text, "variables": variables})
 	if err != nil {
@@ -105,8 +106,24 @@ func (c *Client) query(ctx context.Context, text string, variables map[string]an
 		return &Error{resp.StatusCode, http.StatusText(resp.StatusCode)}
 	case err != nil:
 		return fmt.Errorf("the answer of GitLab is no JSON: %w", err)
+	case len(answer.Errors) > 0 && (strings.Contains(answer.Errors[0].Message, "Timeout") || hasData(answer.Data)):
+		return errors.New(answer.Errors[0].Message)
 	case len(answer.Errors) > 0:
 		return &Error{http.StatusForbidden, answer.Errors[0].Message}
 	}
 	return json.Unmarshal(answer.Data, into)
+}
+
+// hasData reports whether any field of an answer is there.
+func hasData(data json.RawMessage) bool {
+	var fields map[string]any
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return false
+	}
+	for _, value := range fields {
+		if value != nil {
+			return true
+		}
+	}
+	return false
 }
