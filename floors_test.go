@@ -38,7 +38,7 @@ var floors = map[string]struct {
 	"core/ledger":             {may: []string{"core", "core/aws", "core/github", "core/gitlab"}, others: true},
 	"core/metric":             {may: []string{"core", "core/aws", "core/shell"}, others: true},
 	"core/shell":              {may: []string{"core"}},
-	"core/deploy":             {may: []string{"core", "core/aws", "core/github", "core/shell"}, others: true},
+	"core/deploy":             {may: []string{"core", "core/aws", "core/github", "core/gitlab", "core/shell"}, others: true},
 	"core/backtest":           {may: []string{"core", "core/engine", "core/report"}, others: true},
 	"core/doctor":             {may: []string{"core", "core/shell"}, others: true},
 	"core/check":              {may: []string{"core", "core/shell", "core/judge"}, others: true},

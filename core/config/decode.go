@@ -181,7 +181,8 @@ func (d *decoder) object(n *yaml.Node, v reflect.Value, extra map[string]func(*y
 			d.field(v, f, value)
 		} else if decode := extra[name]; decode != nil {
 			decode(value)
-		} else if d.refused[n] = true; !d.notYet(v.Type(), name, key, nil) {
+		} else {
+			d.refused[n] = true
 			have[nearest(name, known())] = true
 			d.mistake(key, oneOf(name, known()), "unknown key %q", clip(name))
 		}
@@ -203,7 +204,7 @@ func (d *decoder) field(parent reflect.Value, f field, n *yaml.Node) {
 	d.value(n, v)
 	d.filling = d.filling && !rule.filled
 	if len(f.enum) > 0 {
-		d.enum(n, v, f, parent.Type())
+		d.enum(n, v, f)
 	}
 	if rule.keys != nil {
 		d.checkKeys(n, *rule.keys)
@@ -214,10 +215,10 @@ func (d *decoder) field(parent reflect.Value, f field, n *yaml.Node) {
 }
 
 // enum checks a decoded text, or every element of a list of texts, against the words that its field allows.
-func (d *decoder) enum(n *yaml.Node, v reflect.Value, f field, of reflect.Type) {
+func (d *decoder) enum(n *yaml.Node, v reflect.Value, f field) {
 	if v.Kind() == reflect.Slice {
 		for i := range v.Len() {
-			d.enum(n.Content[i], v.Index(i), f, of)
+			d.enum(n.Content[i], v.Index(i), f)
 		}
 		return
 	}
@@ -226,9 +227,7 @@ func (d *decoder) enum(n *yaml.Node, v reflect.Value, f field, of reflect.Type) 
 		return
 	}
 	d.refused[n] = true
-	if !d.notYet(of, f.key+": "+word, n, f.enum) {
-		d.mistake(n, oneOf(word, f.enum), "%q is not a word that %s knows", clip(word), f.key)
-	}
+	d.mistake(n, oneOf(word, f.enum), "%q is not a word that %s knows", clip(word), f.key)
 }
 
 // mapping decodes into a map with text keys. A value that is plain text may be empty here.

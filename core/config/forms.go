@@ -256,9 +256,7 @@ func (d *decoder) source(n *yaml.Node, p *core.SourceSpec) {
 		d.wrongType(typed, oneOf("", kinds))
 		return
 	case !ok:
-		if !d.notYet(reflect.TypeOf(*p), "type: "+typed.Value, typed, kinds) {
-			d.mistake(typed, oneOf(typed.Value, kinds), "there is no source of type %q", clip(typed.Value))
-		}
+		d.mistake(typed, oneOf(typed.Value, kinds), "there is no source of type %q", clip(typed.Value))
 		return
 	}
 	p.Type = typed.Value

@@ -41,7 +41,7 @@ func (d *decoder) checkFloors(f *core.Floors) {
 	known := slices.Sorted(maps.Keys(d.catalog.Drivers))
 	for i := range f.Drivers.Allow {
 		name := &f.Drivers.Allow[i]
-		if d.good(name) && !slices.Contains(known, *name) && !d.notYet(reflect.TypeFor[core.DriverFloor](), "allow: "+*name, d.seen[name], known) {
+		if d.good(name) && !slices.Contains(known, *name) {
 			d.mistake(d.seen[name], oneOf(*name, known), "there is no driver %q", clip(*name))
 		}
 	}

@@ -80,6 +80,12 @@ var rules = map[spot]rule{
 	at[core.Workflow]("ref"):        refRule,
 	at[core.Workflow]("inputs"):     inputsRule,
 
+	at[core.Pipeline]("project"):    projectRule,
+	at[core.Pipeline]("ref"):        refRule,
+	at[core.Pipeline]("variables"):  variablesRule,
+	at[core.ManualJob]("job"):       manualRule,
+	at[core.ManualJob]("variables"): variablesRule,
+
 	at[core.AWS]("region"):                    regionRule,
 	at[core.AWS]("role"):                      roleRule,
 	at[core.AWS]("account"):                   accountRule,

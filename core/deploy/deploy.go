@@ -25,6 +25,8 @@ var Drivers = []Kind{
 	{Name: "aws-ecs", Options: new(core.ECS), Open: openECS},
 	{Name: "aws-lambda", Options: new(core.Lambda), Open: openLambda},
 	{Name: "github-workflow", Options: new(core.Workflow), Open: openWorkflow},
+	{Name: "gitlab-job", Options: new(core.ManualJob), Open: openManual},
+	{Name: "gitlab-pipeline", Options: new(core.Pipeline), Open: openPipeline},
 	{Name: core.DriverJobs, Options: new(core.Jobs), Open: openLeft},
 	{Name: "run", Options: new(core.Command), Open: openRun},
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/breakwater-ci/breakwater/core/deploy"
 )
 
-// TestDocs takes docs/drivers.md at its word: its plan loads, and its workflow can be started by it.
+// TestDocs takes docs/drivers.md at its word: its plans load, its workflow can be started, and its jobs know what they
+// are told.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/drivers.md")
 	if err != nil {
@@ -29,9 +30,12 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	const plan = "version: 1\nservice: shop\nenvironment: test\ntargets: [{name: a}]\nwaves: [{name: all, select: all}]\n"
-	plans, workflows := 0, 0
+	plans, workflows, jobs := 0, 0, 0
 	for _, block := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
 		switch {
+		case strings.Contains(block[1], "BREAKWATER_"):
+			jobs++
+			told(t, block[1])
 		case strings.HasPrefix(block[1], "deploy:"):
 			plans++
 			if _, err := config.Load("docs/drivers.md", []byte(plan+block[1]), nil, catalog); err != nil {
@@ -42,8 +46,33 @@ func TestDocs(t *testing.T) {
 			startable(t, block[1])
 		}
 	}
-	if plans == 0 || workflows == 0 {
-		t.Errorf("%d plans, %d workflows", plans, workflows)
+	if plans == 0 || workflows == 0 || jobs != 2 {
+		t.Errorf("%d plans, %d workflows, %d files of jobs", plans, workflows, jobs)
+	}
+	for _, name := range core.PipelineVariables {
+		if !strings.Contains(string(text), "`"+name+"`") {
+			t.Errorf("docs/drivers.md does not know the variable %s", name)
+		}
+	}
+}
+
+// told reports what a job of GitLab's uses that it is not told.
+func told(t *testing.T, text string) {
+	t.Helper()
+	var file map[string]struct {
+		Script []string `yaml:"script"`
+		Group  string   `yaml:"resource_group"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatal(err)
+	}
+	if job := file["deploy"]; len(job.Script) == 0 || !strings.HasPrefix(job.Group, "deploy-$") {
+		t.Errorf("it has the jobs %v", file)
+	}
+	for _, name := range regexp.MustCompile(`BREAKWATER_[A-Z]+`).FindAllString(text, -1) {
+		if !slices.Contains(core.PipelineVariables, name) {
+			t.Errorf("it uses %s", name)
+		}
 	}
 }
 

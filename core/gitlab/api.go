@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,6 +45,7 @@ type Status struct {
 type Pipeline struct {
 	ID                  int
 	Source, Status, Ref string
+	URL                 string // its page
 }
 
 // A MergeRequest is an open one.
@@ -64,6 +67,8 @@ type Note struct {
 type Job struct {
 	ID           int
 	Name, Status string
+	URL, Reason  string // its page, and why it has failed
+	Optional     bool   // its pipeline succeeds without it
 }
 
 // plain turns the library's error into ours.
@@ -208,7 +213,7 @@ func (c *Client) Pipelines(ctx context.Context, commit string) ([]Pipeline, erro
 	})
 	all := make([]Pipeline, len(found))
 	for i, p := range found {
-		all[i] = Pipeline{p.ID, p.Source, p.Status, p.Ref}
+		all[i] = Pipeline{p.ID, p.Source, p.Status, p.Ref, p.WebURL}
 	}
 	return all, err
 }
@@ -301,7 +306,7 @@ func (c *Client) Jobs(ctx context.Context, pipeline int) ([]Job, error) {
 	})
 	all := make([]Job, len(found))
 	for i, j := range found {
-		all[i] = Job{j.ID, j.Name, j.Status}
+		all[i] = aJob(j)
 	}
 	return all, err
 }
@@ -309,6 +314,94 @@ func (c *Client) Jobs(ctx context.Context, pipeline int) ([]Job, error) {
 // Retry starts a job that is over again, as a new job of the same name.
 func (c *Client) Retry(ctx context.Context, job int) error {
 	_, _, err := c.api.Jobs.RetryJob(c.Project, job, gl.WithContext(ctx))
+	return plain(err)
+}
+
+func aJob(j *gl.Job) Job {
+	return Job{j.ID, j.Name, j.Status, j.WebURL, j.FailureReason, j.AllowFailure}
+}
+
+// JobOf shows one job.
+func (c *Client) JobOf(ctx context.Context, id int) (Job, error) {
+	j, _, err := c.api.Jobs.GetJob(c.Project, id, gl.WithContext(ctx))
+	if err != nil {
+		return Job{}, plain(err)
+	}
+	return aJob(j), nil
+}
+
+// Play starts a manual job with variables of its own. One that is over already would be started again without them.
+func (c *Client) Play(ctx context.Context, id int, variables map[string]string) (Job, error) {
+	var all []*gl.JobVariableOptions
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		all = append(all, &gl.JobVariableOptions{Key: &name, Value: gl.Ptr(variables[name])})
+	}
+	j, _, err := c.api.Jobs.PlayJob(c.Project, id, &gl.PlayJobOptions{JobVariablesAttributes: &all}, gl.WithContext(ctx))
+	if err != nil {
+		return Job{}, plain(err)
+	}
+	return aJob(j), nil
+}
+
+// CancelJob asks GitLab to end a job, which it does a little later. One that is over stays as it is.
+func (c *Client) CancelJob(ctx context.Context, id int) error {
+	_, _, err := c.api.Jobs.CancelJob(c.Project, id, gl.WithContext(ctx))
+	return plain(err)
+}
+
+// Start creates a pipeline.
+func (c *Client) Start(ctx context.Context, ref string, variables map[string]string) (Pipeline, error) {
+	var all []*gl.PipelineVariableOptions
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		all = append(all, &gl.PipelineVariableOptions{Key: &name, Value: gl.Ptr(variables[name])})
+	}
+	p, _, err := c.api.Pipelines.CreatePipeline(c.Project, &gl.CreatePipelineOptions{Ref: &ref, Variables: &all}, gl.WithContext(ctx))
+	if err != nil {
+		return Pipeline{}, plain(err)
+	}
+	return aPipeline(p), nil
+}
+
+func aPipeline(p *gl.Pipeline) Pipeline {
+	return Pipeline{p.ID, string(p.Source), p.Status, p.Ref, p.WebURL}
+}
+
+// PipelineOf shows one pipeline.
+func (c *Client) PipelineOf(ctx context.Context, id int) (Pipeline, error) {
+	p, _, err := c.api.Pipelines.GetPipeline(c.Project, id, gl.WithContext(ctx))
+	if err != nil {
+		return Pipeline{}, plain(err)
+	}
+	return aPipeline(p), nil
+}
+
+// Started are the newest hundred pipelines of a ref that were created through the API, the newest first.
+func (c *Client) Started(ctx context.Context, ref string) ([]Pipeline, error) {
+	found, _, err := c.api.Pipelines.ListProjectPipelines(c.Project, &gl.ListProjectPipelinesOptions{
+		ListOptions: gl.ListOptions{PerPage: pageSize}, Ref: &ref, Source: gl.Ptr("api")}, gl.WithContext(ctx))
+	all := make([]Pipeline, len(found))
+	for i, p := range found {
+		all[i] = Pipeline{p.ID, p.Source, p.Status, p.Ref, p.WebURL}
+	}
+	return all, plain(err)
+}
+
+// Variables are those that a pipeline was created with.
+func (c *Client) Variables(ctx context.Context, pipeline int) (map[string]string, error) {
+	found, _, err := c.api.Pipelines.GetPipelineVariables(c.Project, pipeline, gl.WithContext(ctx))
+	if err != nil {
+		return nil, plain(err)
+	}
+	all := make(map[string]string, len(found))
+	for _, v := range found {
+		all[v.Key] = v.Value
+	}
+	return all, nil
+}
+
+// CancelPipeline asks GitLab to end a pipeline, which it does a little later. One that is over stays as it is.
+func (c *Client) CancelPipeline(ctx context.Context, id int) error {
+	_, _, err := c.api.Pipelines.CancelPipelineBuild(c.Project, id, gl.WithContext(ctx))
 	return plain(err)
 }
 

@@ -20,7 +20,9 @@ import (
 type Client struct {
 	Project string // its full path, or its id
 
-	byJob     bool // with the job's own token
+	byJob     bool   // with the job's own token
+	token     string // a project access token; empty: there is none
+	graphql   string // URL
 	api       *gl.Client
 	transport *patient.Transport
 }
@@ -52,6 +54,8 @@ func New(project string, env Env) (*Client, error) {
 	options := []gl.ClientOptionFunc{gl.WithBaseURL(base.String()), gl.WithHTTPClient(&http.Client{Transport: c.transport}),
 		gl.WithoutRetries(), gl.WithCustomLimiter(unlimited{})} // our transport has the patience
 	if token := env.Lookup(TokenVariable); token != "" {
+		c.token = token
+		c.graphql = cmp.Or(env.Lookup("CI_API_GRAPHQL_URL"), strings.TrimSuffix(strings.TrimSuffix(base.String(), "/"), "/v4")+"/graphql")
 		c.api, err = gl.NewClient(token, options...)
 		return c, err
 	}

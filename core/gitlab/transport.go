@@ -14,9 +14,11 @@ var service = patient.Service{Name: "GitLab", Repeatable: repeatable, Limit: lim
 	Busy: func(status int) bool { return status == http.StatusConflict }}
 
 // repeatable tells which requests may be sent again when nobody knows what became of them. A commit of ours is refused
-// the second time, because it takes away a file that is gone then; a status of a commit is the same when it is set twice.
+// the second time, because it takes away a file that is gone then; a status of a commit is the same when it is set twice,
+// and what is cancelled is cancelled.
 func repeatable(req *http.Request) bool {
-	return req.Method != http.MethodPost || strings.HasSuffix(req.URL.Path, "/repository/commits") || strings.Contains(req.URL.Path, "/statuses/")
+	path := req.URL.Path
+	return req.Method != http.MethodPost || strings.HasSuffix(path, "/repository/commits") || strings.Contains(path, "/statuses/") || strings.HasSuffix(path, "/cancel")
 }
 
 // limit reads from an answer that a rate limit was hit, and until when to wait.

@@ -18,6 +18,9 @@ type Status struct {
 type Pipeline struct {
 	ID                       int
 	SHA, Ref, Source, Status string
+	Variables                map[string]string
+	By                       int  // who created it; 0: somebody else
+	Stubborn                 bool // it does not stop when it is cancelled
 }
 
 // A MergeRequest is one of the project.
@@ -41,6 +44,10 @@ type Job struct {
 	ID, Pipeline int
 	Name, Status string
 	Retried      bool // another has taken its place
+	Reason       string
+	Optional     bool
+	Variables    map[string]string // that it was played with
+	Stubborn     bool              // it does not stop when it is cancelled
 }
 
 func only[T any](all []T, keep func(T) bool) []T {
@@ -79,9 +86,10 @@ func (s *Server) routesStatuses() {
 		"username", "updated_after", "updated_before", "created_after", "created_before", "order_by", "sort", "name"}}, func(r *http.Request, _ map[string]any) (int, any) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		all := only(s.state.Pipelines, func(p Pipeline) bool { return p.SHA == r.FormValue("sha") })
+		is := func(name, value string) bool { return !r.URL.Query().Has(name) || r.FormValue(name) == value }
+		all := only(s.state.Pipelines, func(p Pipeline) bool { return is("sha", p.SHA) && is("ref", p.Ref) && is("source", p.Source) })
 		slices.SortFunc(all, func(a, b Pipeline) int { return b.ID - a.ID })
-		return list(r, all, pipeline)
+		return list(r, all, s.pipeline)
 	})
 }
 
@@ -89,8 +97,8 @@ func status(st Status) map[string]any {
 	return map[string]any{"sha": st.SHA, "name": st.Name, "status": st.State, "description": st.Description, "target_url": st.URL, "ref": st.Ref, "pipeline_id": st.Pipeline}
 }
 
-func pipeline(p Pipeline) map[string]any {
-	return map[string]any{"id": p.ID, "sha": p.SHA, "ref": p.Ref, "source": p.Source, "status": p.Status}
+func (s *Server) pipeline(p Pipeline) map[string]any {
+	return map[string]any{"id": p.ID, "sha": p.SHA, "ref": p.Ref, "source": p.Source, "status": p.Status, "web_url": fmt.Sprintf("%s/-/pipelines/%d", s.Web, p.ID)}
 }
 
 // setStatus changes the status of a name that is not over, or makes a new one. One that is pending or running cannot
@@ -148,7 +156,7 @@ func (s *Server) routesMerges() {
 		}
 		whole := merge(*m)
 		if p := find(s.state.Pipelines, func(p *Pipeline) bool { return p.ID == m.Pipeline }); p != nil {
-			whole["head_pipeline"] = pipeline(*p)
+			whole["head_pipeline"] = s.pipeline(*p)
 		}
 		return http.StatusOK, whole
 	})
@@ -226,11 +234,10 @@ func (s *Server) takes(body string) (why string) {
 
 // routesJobs are the jobs of pipelines.
 func (s *Server) routesJobs() {
-	object := func(j Job) map[string]any { return map[string]any{"id": j.ID, "name": j.Name, "status": j.Status} }
 	s.handle(endpoint{method: "GET", path: "/projects/{id}/pipelines/{pipeline}/jobs", query: []string{"scope", "include_retried"}}, func(r *http.Request, _ map[string]any) (int, any) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return list(r, only(s.state.Jobs, func(j Job) bool { return j.Pipeline == number(r, "pipeline") && !j.Retried }), object)
+		return list(r, only(s.state.Jobs, func(j Job) bool { return j.Pipeline == number(r, "pipeline") && !j.Retried }), s.job)
 	})
 	s.handle(endpoint{method: "POST", path: "/projects/{id}/jobs/{job}/retry"}, func(r *http.Request, _ map[string]any) (int, any) {
 		s.mu.Lock()
@@ -239,9 +246,6 @@ func (s *Server) routesJobs() {
 		if j == nil || j.Retried || j.Status == "running" {
 			return http.StatusForbidden, failure("403 Forbidden - Job is not retryable")
 		}
-		j.Retried = true
-		again := Job{ID: s.id(), Pipeline: j.Pipeline, Name: j.Name, Status: "pending"}
-		s.state.Jobs = append(s.state.Jobs, again)
-		return http.StatusCreated, object(again)
+		return http.StatusCreated, s.job(s.retry(j, j.Variables))
 	})
 }

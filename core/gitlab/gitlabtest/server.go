@@ -59,6 +59,10 @@ type State struct {
 	Jobs      []Job
 
 	JobsMayPush bool // the setting that lets job tokens push
+
+	Starts      func(*Pipeline) // what becomes of a pipeline that is created; nil: it stays pending
+	Plays       func(*Job)      // what becomes of a job that is played, or started again; nil: it stays pending
+	NoVariables bool            // the setting that lets nobody use pipeline variables
 }
 
 // New starts a server that ends with the test. The project has one commit on its branch main.
@@ -74,6 +78,9 @@ func New(t testing.TB) *Server {
 	s.routesStatuses()
 	s.routesMerges()
 	s.routesJobs()
+	s.routesPipelines()
+	s.routesManual()
+	s.routesGraphQL()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL, s.Web = server.URL+"/api/v4", server.URL+"/"+Project
