@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/breakwater-ci/breakwater/actions"
+	"github.com/breakwater-ci/breakwater/codebuild"
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/command"
 	"github.com/breakwater-ci/breakwater/gitlab"
@@ -35,6 +36,13 @@ func run() int {
 			return core.ExitUnexpected
 		}
 		env.Forge, env.Environ = forge, gitlab.Environ(env.Environ)
+		env.Stdout, env.Stderr = forge.Writer(os.Stdout), forge.Writer(os.Stderr)
+	} else if forge, ok := codebuild.New(env.Environ, os.Stdout, os.Stderr); ok { // last: it may be a runner of the others
+		if err := forge.Err(); err != nil {
+			fmt.Fprintln(os.Stderr, "breakwater: "+err.Error())
+			return core.ExitUnexpected
+		}
+		env.Forge = forge
 		env.Stdout, env.Stderr = forge.Writer(os.Stdout), forge.Writer(os.Stderr)
 	}
 	return command.Main(ctx, os.Args[1:], env)

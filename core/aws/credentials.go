@@ -9,13 +9,16 @@ import (
 )
 
 // known are credentials whose absence can be told from a service that does not answer.
-type known struct{ sdk.CredentialsProvider }
+type known struct {
+	sdk.CredentialsProvider
+	hint string // what to do where there are none
+}
 
 // Retrieve implements [sdk.CredentialsProvider].
 func (k known) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	found, err := k.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return found, &noCredentials{err: err}
+		return found, &noCredentials{err: err, hint: k.hint}
 	}
 	return found, nil
 }
@@ -24,6 +27,7 @@ func (k known) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 type noCredentials struct {
 	err  error
 	role bool // there are some, and a role was asked for
+	hint string
 }
 
 func (n *noCredentials) Error() string { return n.err.Error() }
@@ -52,7 +56,7 @@ type assumed struct {
 func (a assumed) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	found, err := a.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		return found, &noCredentials{Refused("give us the role "+a.role, "sts:AssumeRole on it, and its trust policy must name us", err), true}
+		return found, &noCredentials{err: Refused("give us the role "+a.role, "sts:AssumeRole on it, and its trust policy must name us", err), role: true}
 	}
 	return found, nil
 }

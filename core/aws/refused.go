@@ -59,8 +59,7 @@ func noneFor(do string, none *noCredentials) error {
 		said, ok := errors.AsType[*refusal](none.err)
 		return &refusal{text + none.err.Error(), none, ok && said.permanent}
 	}
-	return &refusal{text + fmt.Sprintf("there are no credentials: %s; give the job a role by OpenID Connect, or set "+
-		"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", reason(none.err)), none, false}
+	return &refusal{text + fmt.Sprintf("there are no credentials: %s; %s", reason(none.err), none.hint), none, false}
 }
 
 // denied are the names that services give to what IAM did not permit.

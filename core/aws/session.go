@@ -50,8 +50,8 @@ type Session struct {
 
 // Open makes a session. It asks nobody yet: an error is a mistake in the options or in the machine's configuration.
 //
-// Region, keys and address come from env. Whatever else may hold credentials (a profile, single sign-on, a token file of the
-// CI system, the metadata of a container or a machine) is found by the SDK's chain, which reads the environment of the
+// Region, keys, tokens of the CI system and address come from env. Whatever else may hold credentials (a profile, single
+// sign-on, a token file, the metadata of a container or a machine) is found by the SDK's chain, which reads the environment of the
 // process itself: it cannot be given another one. Nothing else below the entry does. The SDK also signs by the clock of
 // the machine.
 func Open(ctx context.Context, o Options, env Env) (*Session, error) {
@@ -86,11 +86,29 @@ func Open(ctx context.Context, o Options, env Env) (*Session, error) {
 	}
 	s.http = newClient(sender, env.Timeout)
 	s.Config.HTTPClient = s.http
-	s.Config.Credentials = known{s.Config.Credentials}
-	if o.Role != "" {
-		s.Config.Credentials = roleCredentials(s.Config.Copy(), o.Role)
+	return s, s.authenticate(vouching{env, s.http}, env.Lookup("AWS_ROLE_ARN"))
+}
+
+// authenticate says who asks: what the SDK has found, or the role first, for a token of the CI system; then the role of the
+// options, taken by those. Where only the options name one, the token is for that.
+func (s *Session) authenticate(by vouching, first string) error {
+	s.Config.Credentials = known{s.Config.Credentials, by.hint()}
+	role := s.options.Role
+	switch {
+	case !by.possible():
+	case first != "":
+		if err := (Options{Role: first}).Check(); err != nil {
+			return fmt.Errorf("AWS_ROLE_ARN: %w", err)
+		}
+		s.Config.Credentials = by.credentials(s.Config.Copy(), first)
+	case role != "":
+		s.Config.Credentials = by.credentials(s.Config.Copy(), role)
+		return nil
 	}
-	return s, nil
+	if role != "" {
+		s.Config.Credentials = roleCredentials(s.Config.Copy(), role)
+	}
+	return nil
 }
 
 // Elsewhere reports whether requests go to an address that the environment names, and not to AWS itself.

@@ -307,6 +307,7 @@ func TestFolders(t *testing.T) {
 	for url, want := range map[string]string{
 		"file:file":    "is a file; name a folder",
 		"file:file/in": "not a directory",
+		"":             "which ledger? Set --ledger or BREAKWATER_LEDGER",
 		"file:":        "says no place; write file:PLACE",
 		".breakwater":  "is of no known kind; write one of file:, git:",
 		"ftp:x":        `ledger "ftp:x" is of no known kind`,

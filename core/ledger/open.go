@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -51,6 +52,9 @@ var kinds = []struct {
 // The ledger can be used by several goroutines. It also implements [core.Historian], [core.Lot], and [io.Closer]: Close removes
 // what it keeps on this machine while it works.
 func Open(ctx context.Context, url string, env Env) (core.Ledger, error) {
+	if url == "" {
+		return nil, errors.New("which ledger? Set --ledger or BREAKWATER_LEDGER, for example to s3://BUCKET/PREFIX; where this job runs there is none of its own")
+	}
 	scheme, place, _ := strings.Cut(url, ":")
 	var known []string
 	for _, kind := range kinds {
