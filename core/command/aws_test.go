@@ -45,6 +45,23 @@ func TestAWSDrivers(t *testing.T) {
 			},
 			failed: "Lambda cannot put the code of shop in place: the archive is damaged",
 		},
+		"aws-codebuild": {
+			deploy: `{project: shop-deploy, source_version: "{{version}}", aws: {region: "{{labels.region}}"}}`,
+			build: func(s *awstest.State, bad bool) {
+				s.Projects["shop-deploy"] = &awstest.Project{Starts: func(b *awstest.Build) {
+					if b.Looks = 2; bad && b.Source == "v2" {
+						b.Ends, b.Code, b.Error = "FAILED", "COMMAND_EXECUTION_ERROR", "exit status 1"
+					}
+				}}
+			},
+			runs: func(s *awstest.State) string {
+				for _, version := range s.Projects["shop-deploy"].Runs {
+					return version
+				}
+				return ""
+			},
+			failed: "BUILD: FAILED: COMMAND_EXECUTION_ERROR: exit status 1",
+		},
 		"aws-codedeploy": {
 			deploy: `{application: shop, group: "{{target}}", github: {repository: octo/shop}, aws: {region: "{{labels.region}}"}}`,
 			build: func(s *awstest.State, bad bool) {

@@ -21,6 +21,8 @@ const (
 	roleForm    = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
 	accountForm = `^([0-9]{12}|` + actForm + `)$`
 	imageForm   = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
+	buildForm   = `^[A-Za-z_][A-Za-z0-9_]*$`
+	takenForm   = `^(BREAKWATER|CODEBUILD)_`
 	stepForm    = `^[0-9]{1,2}(\.[0-9]+)?%$`
 )
 
@@ -38,6 +40,13 @@ var (
 		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 65535 },
 		schema: func(s *jsonschema.Schema) { s.Minimum, s.Maximum = "1", "65535" },
 	}
+	buildEnvRule = filledRule(fillForm, rule{
+		want: "a name of letters, digits and underscore, beginning with none of a digit, BREAKWATER_ and CODEBUILD_",
+		ok: func(v reflect.Value) bool {
+			return isBuildName.MatchString(v.String()) && !isTakenName.MatchString(v.String())
+		},
+		schema: func(s *jsonschema.Schema) { s.Pattern, s.Not = buildForm, &jsonschema.Schema{Pattern: takenForm} },
+	})
 	stepsRule = rule{
 		want: "shares above 0% and below 100%, each larger than the one before it, such as [10%, 50%]",
 		ok: func(v reflect.Value) bool {
@@ -57,6 +66,29 @@ var (
 		},
 	}
 )
+
+var (
+	isBuildName = regexp.MustCompile(buildForm)
+	isTakenName = regexp.MustCompile(takenForm)
+)
+
+// filledRule is the rule of a mapping whose values have a form, and whose keys have a rule.
+func filledRule(form string, keys rule) rule {
+	is := regexp.MustCompile(form)
+	return rule{
+		want: "texts" + filledBy,
+		ok: func(v reflect.Value) bool {
+			for _, value := range v.Seq2() {
+				if !is.MatchString(value.String()) {
+					return false
+				}
+			}
+			return true
+		},
+		schema: func(s *jsonschema.Schema) { s.AdditionalProperties.Pattern = form },
+		keys:   &keys,
+	}
+}
 
 // formRule is the rule of a text that has a form.
 func formRule(form, want string) rule {

@@ -14,6 +14,7 @@ const used = {
     "BatchGetDeploymentTargets", "BatchGetDeployments", "ContinueDeployment", "CreateDeployment", "GetDeployment",
     "GetDeploymentGroup", "ListDeploymentTargets", "ListDeployments", "StopDeployment",
   ],
+  codebuild: ["BatchGetBuilds", "ListBuildsForProject", "StartBuild", "StopBuild"],
 };
 const kept = new Set([
   "type", "required", "members", "member", "key", "value", "shape", "enum", "min", "max", "pattern", "location",
