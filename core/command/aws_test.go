@@ -83,6 +83,22 @@ func TestAWSDrivers(t *testing.T) {
 			},
 			failed: "HEALTH_CONSTRAINTS: too few healthy instances",
 		},
+		"aws-codepipeline": {
+			deploy: `{pipeline: "shop-{{target}}", sources: [{action: Source, value: "{{version}}"}], aws: {region: "{{labels.region}}"}}`,
+			build: func(s *awstest.State, bad bool) {
+				for _, target := range []string{"a", "b"} {
+					s.Pipelines["shop-"+target] = &awstest.Pipeline{Starts: func(e *awstest.Execution) {
+						if e.Looks = 2; bad && e.Revision == "v2" {
+							e.Ends, e.Code, e.Error = "Failed", "JobFailed", "exit status 1"
+						}
+					}}
+				}
+			},
+			runs: func(s *awstest.State) string {
+				return s.Pipelines["shop-a"].Runs + s.Pipelines["shop-b"].Runs
+			},
+			failed: "Deploy/App: Failed: JobFailed: exit status 1",
+		},
 		"aws-ecs": {
 			deploy: `{cluster: main, service: shop, container: web, image: "shop:{{version}}", aws: {region: "{{labels.region}}"}}`,
 			build: func(s *awstest.State, bad bool) {

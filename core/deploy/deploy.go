@@ -23,6 +23,7 @@ type Kind struct {
 var Drivers = []Kind{
 	{Name: "aws-codebuild", Options: new(core.CodeBuild), Open: openCodeBuild},
 	{Name: "aws-codedeploy", Options: new(core.CodeDeploy), Open: openCodeDeploy},
+	{Name: "aws-codepipeline", Options: new(core.CodePipeline), Open: openCodePipeline},
 	{Name: "aws-ecs", Options: new(core.ECS), Open: openECS},
 	{Name: "aws-lambda", Options: new(core.Lambda), Open: openLambda},
 	{Name: "github-workflow", Options: new(core.Workflow), Open: openWorkflow},

@@ -15,6 +15,10 @@ const used = {
     "GetDeploymentGroup", "ListDeploymentTargets", "ListDeployments", "StopDeployment",
   ],
   codebuild: ["BatchGetBuilds", "ListBuildsForProject", "StartBuild", "StopBuild"],
+  codepipeline: [
+    "GetPipelineExecution", "GetPipelineState", "ListActionExecutions", "ListPipelineExecutions", "PutApprovalResult",
+    "RollbackStage", "StartPipelineExecution", "StopPipelineExecution",
+  ],
 };
 const kept = new Set([
   "type", "required", "members", "member", "key", "value", "shape", "enum", "min", "max", "pattern", "location",
