@@ -297,7 +297,7 @@ func TestCodePipelineAdopts(t *testing.T) {
 				t.Errorf("it was taken for done: %s", output)
 			}
 			w.Meddle(nil)
-			ctx, cancel := context.WithCancel(t.Context())
+			until, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			waits := 0
 			w.clock.(*ticking).waits = func(time.Time) {
@@ -305,7 +305,7 @@ func TestCodePipelineAdopts(t *testing.T) {
 					cancel()
 				}
 			}
-			w.deploy(ctx, c.now, c.err)
+			w.deploy(until, c.now, c.err)
 			w.wantExecutions(append([]string{"Succeeded v1"}, c.want...)...)
 		})
 	}
