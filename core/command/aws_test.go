@@ -45,6 +45,23 @@ func TestAWSDrivers(t *testing.T) {
 			},
 			failed: "Lambda cannot put the code of shop in place: the archive is damaged",
 		},
+		"aws-codebuild": {
+			deploy: `{project: shop-deploy, source_version: "{{version}}", aws: {region: "{{labels.region}}"}}`,
+			build: func(s *awstest.State, bad bool) {
+				s.Projects["shop-deploy"] = &awstest.Project{Starts: func(b *awstest.Build) {
+					if b.Looks = 2; bad && b.Source == "v2" {
+						b.Ends, b.Code, b.Error = "FAILED", "COMMAND_EXECUTION_ERROR", "exit status 1"
+					}
+				}}
+			},
+			runs: func(s *awstest.State) string {
+				for _, version := range s.Projects["shop-deploy"].Runs {
+					return version
+				}
+				return ""
+			},
+			failed: "BUILD: FAILED: COMMAND_EXECUTION_ERROR: exit status 1",
+		},
 		"aws-codedeploy": {
 			deploy: `{application: shop, group: "{{target}}", github: {repository: octo/shop}, aws: {region: "{{labels.region}}"}}`,
 			build: func(s *awstest.State, bad bool) {
@@ -65,6 +82,22 @@ func TestAWSDrivers(t *testing.T) {
 				return ""
 			},
 			failed: "HEALTH_CONSTRAINTS: too few healthy instances",
+		},
+		"aws-codepipeline": {
+			deploy: `{pipeline: "shop-{{target}}", sources: [{action: Source, value: "{{version}}"}], aws: {region: "{{labels.region}}"}}`,
+			build: func(s *awstest.State, bad bool) {
+				for _, target := range []string{"a", "b"} {
+					s.Pipelines["shop-"+target] = &awstest.Pipeline{Starts: func(e *awstest.Execution) {
+						if e.Looks = 2; bad && e.Revision == "v2" {
+							e.Ends, e.Code, e.Error = "Failed", "JobFailed", "exit status 1"
+						}
+					}}
+				}
+			},
+			runs: func(s *awstest.State) string {
+				return s.Pipelines["shop-a"].Runs + s.Pipelines["shop-b"].Runs
+			},
+			failed: "Deploy/App: Failed: JobFailed: exit status 1",
 		},
 		"aws-ecs": {
 			deploy: `{cluster: main, service: shop, container: web, image: "shop:{{version}}", aws: {region: "{{labels.region}}"}}`,

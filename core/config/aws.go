@@ -15,13 +15,17 @@ import (
 
 // The forms of what names things on AWS. In each of them what an act is about may stand, see [core.Act.Fill].
 const (
-	actForm     = `\{\{(target|version|labels\.[A-Za-z_][A-Za-z0-9_]*)\}\}`
-	fillForm    = `^([^{]|\{[^{]|` + actForm + `)*\{?$`
-	regionForm  = `^([a-z0-9-]|` + actForm + `)+$`
-	roleForm    = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
-	accountForm = `^([0-9]{12}|` + actForm + `)$`
-	imageForm   = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
-	stepForm    = `^[0-9]{1,2}(\.[0-9]+)?%$`
+	actForm       = `\{\{(target|version|labels\.[A-Za-z_][A-Za-z0-9_]*)\}\}`
+	fillForm      = `^([^{]|\{[^{]|` + actForm + `)*\{?$`
+	regionForm    = `^([a-z0-9-]|` + actForm + `)+$`
+	roleForm      = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
+	accountForm   = `^([0-9]{12}|` + actForm + `)$`
+	imageForm     = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
+	stageForm     = `^[A-Za-z0-9.@_-]+$`
+	executionForm = `^[A-Za-z0-9@_-]+$`
+	valueForm     = `^([^{]|\{[^{]|` + actForm + `)+\{?$`
+	takenForm     = `^(BREAKWATER|CODEBUILD)_`
+	stepForm      = `^[0-9]{1,2}(\.[0-9]+)?%$`
 )
 
 // filledBy is what every one of them says.
@@ -38,6 +42,23 @@ var (
 		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 65535 },
 		schema: func(s *jsonschema.Schema) { s.Minimum, s.Maximum = "1", "65535" },
 	}
+	buildEnvRule = filledRule(fillForm, "texts", rule{
+		want: "a name of letters, digits and underscore, beginning with none of a digit, BREAKWATER_ and CODEBUILD_",
+		ok: func(v reflect.Value) bool {
+			return isVariable.MatchString(v.String()) && !isTakenName.MatchString(v.String())
+		},
+		schema: func(s *jsonschema.Schema) { s.Pattern, s.Not = variableForm, &jsonschema.Schema{Pattern: takenForm} },
+	})
+	stageRule             = formRule(stageForm, "a name of letters, digits and . @ _ -")
+	pipelineVariablesRule = filledRule(valueForm, "texts that are not empty", rule{
+		want: "a name of letters, digits and @ _ -, other than " + core.PipelineMark + ", which is given anyway",
+		ok: func(v reflect.Value) bool {
+			return isExecution.MatchString(v.String()) && v.String() != core.PipelineMark
+		},
+		schema: func(s *jsonschema.Schema) {
+			s.Pattern, s.Not = executionForm, &jsonschema.Schema{Enum: []any{core.PipelineMark}}
+		},
+	})
 	stepsRule = rule{
 		want: "shares above 0% and below 100%, each larger than the one before it, such as [10%, 50%]",
 		ok: func(v reflect.Value) bool {
@@ -58,6 +79,29 @@ var (
 	}
 )
 
+var (
+	isExecution = regexp.MustCompile(executionForm)
+	isTakenName = regexp.MustCompile(takenForm)
+)
+
+// filledRule is the rule of a mapping whose values have a form, and whose keys have a rule.
+func filledRule(form, want string, keys rule) rule {
+	is := regexp.MustCompile(form)
+	return rule{
+		want: want + filledBy,
+		ok: func(v reflect.Value) bool {
+			for _, value := range v.Seq2() {
+				if !is.MatchString(value.String()) {
+					return false
+				}
+			}
+			return true
+		},
+		schema: func(s *jsonschema.Schema) { s.AdditionalProperties.Pattern = form },
+		keys:   &keys,
+	}
+}
+
 // formRule is the rule of a text that has a form.
 func formRule(form, want string) rule {
 	is := regexp.MustCompile(form)
@@ -77,6 +121,8 @@ func (d *decoder) checkAWS(p *core.Plan) {
 		switch o := way.options.(type) {
 		case *core.CodeDeploy:
 			d.checkOne(d.seen[way.options], "one of "+strings.Join(codeDeployed, ", "), d.given(&o.S3), d.given(&o.GitHub), d.given(&o.ECS), d.given(&o.Lambda))
+		case *core.CodePipeline:
+			d.checkPipeline(d.seen[way.options], o)
 		case *core.Lambda:
 			d.checkLambda(o, way.timeout)
 		}
@@ -85,6 +131,21 @@ func (d *decoder) checkAWS(p *core.Plan) {
 
 // codeDeployed are the keys of the driver aws-codedeploy that say what is deployed, of which it has exactly one.
 var codeDeployed = []string{"s3", "github", "ecs", "lambda"}
+
+// checkPipeline sees to it that a pipeline is told the version: without that it runs whatever its sources have.
+func (d *decoder) checkPipeline(at *yaml.Node, o *core.CodePipeline) {
+	const version = "{{version}}"
+	told := d.bad(&o.Variables) || d.bad(&o.Sources)
+	for _, text := range o.Variables {
+		told = told || strings.Contains(text, version)
+	}
+	for i := range o.Sources {
+		told = told || strings.Contains(o.Sources[i].Value, version) || d.bad(&o.Sources[i].Value)
+	}
+	if !told && !d.refused[at] {
+		d.mistake(at, version+" in variables or in sources", "the pipeline is not told which version it is to run")
+	}
+}
 
 func (d *decoder) checkLambda(o *core.Lambda, timeout time.Duration) {
 	if c := o.Code; d.good(&o.Code) {

@@ -64,7 +64,7 @@ func catalog() Catalog {
 			"prometheus": {Options: new(prometheus), CheckQuery: balanced, Alarms: true},
 			"scrape":     {Options: new(scrape), CheckQuery: balanced},
 		},
-		Drivers: map[string]any{"aws-codedeploy": new(core.CodeDeploy), "aws-ecs": new(core.ECS), "aws-lambda": new(core.Lambda), "github-workflow": new(core.Workflow),
+		Drivers: map[string]any{"aws-codebuild": new(core.CodeBuild), "aws-codedeploy": new(core.CodeDeploy), "aws-codepipeline": new(core.CodePipeline), "aws-ecs": new(core.ECS), "aws-lambda": new(core.Lambda), "github-workflow": new(core.Workflow),
 			"gitlab-job": new(core.ManualJob), "gitlab-pipeline": new(core.Pipeline), "run": new(core.Command)},
 		Rules: []string{"BW003", "BW012"},
 	}

@@ -40,6 +40,9 @@ func Schema(c Catalog) ([]byte, error) {
 	if deployed := g.defs["CodeDeploy"]; deployed != nil {
 		exclusive(deployed, codeDeployed...)
 	}
+	if pipeline := g.defs["CodePipeline"]; pipeline != nil {
+		pipeline.AnyOf = []*jsonschema.Schema{required("variables"), required("sources")}
+	}
 	if code := g.defs["LambdaCode"]; code != nil {
 		archive := required("bucket")
 		archive.Required = append(archive.Required, "key")

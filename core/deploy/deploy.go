@@ -21,7 +21,9 @@ type Kind struct {
 
 // Drivers holds every kind of driver, sorted by name.
 var Drivers = []Kind{
+	{Name: "aws-codebuild", Options: new(core.CodeBuild), Open: openCodeBuild},
 	{Name: "aws-codedeploy", Options: new(core.CodeDeploy), Open: openCodeDeploy},
+	{Name: "aws-codepipeline", Options: new(core.CodePipeline), Open: openCodePipeline},
 	{Name: "aws-ecs", Options: new(core.ECS), Open: openECS},
 	{Name: "aws-lambda", Options: new(core.Lambda), Open: openLambda},
 	{Name: "github-workflow", Options: new(core.Workflow), Open: openWorkflow},

@@ -75,7 +75,7 @@ func TestOpen(t *testing.T) {
 	if !slices.IsSortedFunc(deploy.Drivers, func(a, b deploy.Kind) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("the table of drivers is not sorted")
 	}
-	if _, err := deploy.Open("rnu", nil, deploy.Env{}); err == nil || err.Error() != `the driver "rnu" is unknown; known: aws-codedeploy, aws-ecs, aws-lambda, github-workflow, gitlab-job, gitlab-pipeline, jobs, run` {
+	if _, err := deploy.Open("rnu", nil, deploy.Env{}); err == nil || err.Error() != `the driver "rnu" is unknown; known: aws-codebuild, aws-codedeploy, aws-codepipeline, aws-ecs, aws-lambda, github-workflow, gitlab-job, gitlab-pipeline, jobs, run` {
 		t.Errorf("unknown driver: %v", err)
 	}
 	for _, options := range []any{nil, core.Command{}, (*core.Command)(nil)} {

@@ -14,6 +14,11 @@ const used = {
     "BatchGetDeploymentTargets", "BatchGetDeployments", "ContinueDeployment", "CreateDeployment", "GetDeployment",
     "GetDeploymentGroup", "ListDeploymentTargets", "ListDeployments", "StopDeployment",
   ],
+  codebuild: ["BatchGetBuilds", "ListBuildsForProject", "StartBuild", "StopBuild"],
+  codepipeline: [
+    "GetPipelineExecution", "GetPipelineState", "ListActionExecutions", "ListPipelineExecutions", "PutApprovalResult",
+    "RollbackStage", "StartPipelineExecution", "StopPipelineExecution",
+  ],
 };
 const kept = new Set([
   "type", "required", "members", "member", "key", "value", "shape", "enum", "min", "max", "pattern", "location",

@@ -36,6 +36,10 @@ type State struct {
 	Functions   map[string]*Function     // by name
 	Groups      map[string]*Group        // by APPLICATION/GROUP
 	Deployments []*Deployment            // of CodeDeploy, oldest first
+	Projects    map[string]*Project      // of CodeBuild, by name
+	Builds      []*Build                 // oldest first
+	Pipelines   map[string]*Pipeline     // by name
+	Executions  []*Execution             // of CodePipeline, oldest first
 	Services    map[string]*Service      // of ECS, by CLUSTER/SERVICE
 	Definitions map[string][]*Definition // task definitions of ECS by family, oldest first
 
@@ -87,6 +91,7 @@ func (s *Server) Look(region string, look func(*State)) {
 func (s *Server) state(region string) *State {
 	if s.in[region] == nil {
 		s.in[region] = &State{region: region, Functions: make(map[string]*Function), Groups: make(map[string]*Group),
+			Projects: make(map[string]*Project), Pipelines: make(map[string]*Pipeline),
 			Services: make(map[string]*Service), Definitions: make(map[string][]*Definition)}
 	}
 	s.in[region].now = s.now()
@@ -236,6 +241,10 @@ func text(in map[string]any, name string) string {
 
 // operations are all that this AWS has.
 var operations = map[string]operation{
+	"codebuild:BatchGetBuilds":             batchGetBuilds,
+	"codebuild:ListBuildsForProject":       listBuildsForProject,
+	"codebuild:StartBuild":                 startBuild,
+	"codebuild:StopBuild":                  stopBuild,
 	"codedeploy:BatchGetDeploymentTargets": batchGetDeploymentTargets,
 	"codedeploy:BatchGetDeployments":       batchGetDeployments,
 	"codedeploy:ContinueDeployment":        continueDeployment,
@@ -245,6 +254,14 @@ var operations = map[string]operation{
 	"codedeploy:ListDeploymentTargets":     listDeploymentTargets,
 	"codedeploy:ListDeployments":           listDeployments,
 	"codedeploy:StopDeployment":            stopDeployment,
+	"codepipeline:GetPipelineExecution":    getPipelineExecution,
+	"codepipeline:GetPipelineState":        getPipelineState,
+	"codepipeline:ListActionExecutions":    listActionExecutions,
+	"codepipeline:ListPipelineExecutions":  listPipelineExecutions,
+	"codepipeline:PutApprovalResult":       putApprovalResult,
+	"codepipeline:RollbackStage":           rollbackStage,
+	"codepipeline:StartPipelineExecution":  startPipelineExecution,
+	"codepipeline:StopPipelineExecution":   stopPipelineExecution,
 	"ecs:DescribeServices":                 describeServices,
 	"ecs:DescribeTaskDefinition":           describeTaskDefinition,
 	"ecs:RegisterTaskDefinition":           registerTaskDefinition,
