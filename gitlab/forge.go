@@ -29,6 +29,7 @@ type Forge struct {
 	api      func() (*gitlab.Client, error) // for the job's project, opened when it is needed
 
 	unseen    sync.Once // it was said that statuses do not show
+	freezes   freezes
 	mu        sync.Mutex
 	pipelines map[string]int // of commits of others, see [Forge.attach]
 }

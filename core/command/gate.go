@@ -69,16 +69,20 @@ func (c *gateCmd) Run(ctx context.Context, s *ship) error {
 func (c *gateCmd) look(ctx context.Context, s *ship, l *loaded, book core.Ledger) (*core.Rollout, core.GateRules, error) {
 	rules := core.GateRules{Distance: c.Distance}
 	r, err := newest(ctx, book, l.Line())
-	if err != nil || l.Windows == nil || len(l.Windows.Freeze) == 0 {
+	_, asks := s.forge.(core.Freezer)
+	own := l.Windows != nil && len(l.Windows.Freeze) > 0
+	if err != nil || !own && !asks {
 		return r, rules, err
 	}
-	waves, err := s.waves(ctx, l)
-	if err != nil {
-		return nil, rules, err
-	}
 	frozen := *l.Plan
-	frozen.Windows = &core.Windows{Freeze: l.Windows.Freeze, Timezone: l.Windows.Timezone}
-	read, err := s.windows(&frozen, l.dir)(ctx, waves)
+	waves := []core.StartWave{{Targets: make([]core.StartTarget, 1)}} // the freezes of a forge are instants, the same for all targets
+	if frozen.Windows = nil; own {
+		frozen.Windows = &core.Windows{Freeze: l.Windows.Freeze, Timezone: l.Windows.Timezone}
+		if waves, err = s.waves(ctx, l); err != nil {
+			return nil, rules, err
+		}
+	}
+	read, err := s.hours(&frozen, l.dir)(ctx, waves)
 	if err != nil {
 		rules.Freeze = &core.Opening{Unknown: true, Why: err.Error()}
 		return r, rules, nil

@@ -66,6 +66,12 @@ type Job struct {
 	Name, Status string
 }
 
+// A FreezePeriod is one of the project, as it is written there.
+type FreezePeriod struct {
+	Start, End string // cron
+	Zone       string // of both
+}
+
 // plain turns the library's error into ours.
 func plain(err error) error {
 	if errors.Is(err, gl.ErrNotFound) {
@@ -310,6 +316,18 @@ func (c *Client) Jobs(ctx context.Context, pipeline int) ([]Job, error) {
 func (c *Client) Retry(ctx context.Context, job int) error {
 	_, _, err := c.api.Jobs.RetryJob(c.Project, job, gl.WithContext(ctx))
 	return plain(err)
+}
+
+// FreezePeriods are those of the project.
+func (c *Client) FreezePeriods(ctx context.Context) ([]FreezePeriod, error) {
+	found, err := pages(func(page gl.ListOptions) ([]*gl.FreezePeriod, *gl.Response, error) {
+		return c.api.FreezePeriods.ListFreezePeriods(c.Project, (*gl.ListFreezePeriodsOptions)(&page), gl.WithContext(ctx))
+	})
+	all := make([]FreezePeriod, len(found))
+	for i, p := range found {
+		all[i] = FreezePeriod{p.FreezeStart, p.FreezeEnd, p.CronTimezone}
+	}
+	return all, err
 }
 
 // Now is GitLab's clock, to the second.

@@ -1,5 +1,5 @@
 // Package gitlabtest is a small GitLab: one project with its branches and files, commit statuses, pipelines, merge
-// requests, notes and jobs. Its repository is a real bare one, which git reaches over HTTP as well.
+// requests, notes, jobs and freeze periods. Its repository is a real bare one, which git reaches over HTTP as well.
 //
 // It is strict: a parameter or a field that GitLab's documentation does not name, or a request that Breakwater does not
 // say that it makes, fails the test that uses it. Answers have the documented codes.
@@ -57,6 +57,7 @@ type State struct {
 	Merges    []MergeRequest
 	Notes     []Note
 	Jobs      []Job
+	Freezes   []FreezePeriod
 
 	JobsMayPush bool // the setting that lets job tokens push
 }
@@ -74,6 +75,7 @@ func New(t testing.TB) *Server {
 	s.routesStatuses()
 	s.routesMerges()
 	s.routesJobs()
+	s.routesFreezes()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL, s.Web = server.URL+"/api/v4", server.URL+"/"+Project
