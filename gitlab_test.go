@@ -174,3 +174,28 @@ func TestGitLabFreeze(t *testing.T) {
 		t.Errorf("freeze periods were asked for %d times", len(asked))
 	}
 }
+
+// TestGitLabStatusCheck: an external status check gets the gate's answer, also one that is as before; where GitLab has none
+// the gate works as ever.
+func TestGitLabStatusCheck(t *testing.T) {
+	p := newProject(t)
+	v1 := p.pipeline(101)
+	p.Look(func(s *gitlabtest.State) { s.Merges = []gitlabtest.MergeRequest{{IID: 7, SHA: v1, Into: "main"}} })
+	if said := p.run(core.ExitDone, 101, v1, "gate", "--sync", "--status-check", "5"); !strings.Contains(said, "takes no answer for external status check 5") {
+		t.Errorf("it says\n%s", said)
+	}
+	p.Look(func(s *gitlabtest.State) { s.Checks = []int{5} })
+	p.run(core.ExitDone, 101, v1, "gate", "--sync", "--status-check", "5")
+	p.write("breakwater.yaml", "no plan")
+	p.run(core.ExitUsage, 101, v1, "gate", "--sync", "--status-check", "-1")
+	p.write("breakwater.yaml", shownPlan)
+	p.write("down", "")
+	p.run(core.ExitHalted, 101, v1, "run", "--first-release")
+	p.run(core.ExitDone, 101, v1, "gate", "--sync", "--status-check", "5")
+	p.Look(func(s *gitlabtest.State) {
+		want := []gitlabtest.Answer{{IID: 7, Check: 5, SHA: v1, Status: "passed"}, {IID: 7, Check: 5, SHA: v1, Status: "failed"}}
+		if !slices.Equal(s.Answers, want) {
+			t.Errorf("the answers are %+v", s.Answers)
+		}
+	})
+}

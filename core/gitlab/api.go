@@ -318,6 +318,13 @@ func (c *Client) Retry(ctx context.Context, job int) error {
 	return plain(err)
 }
 
+// AnswerCheck tells an external status check about a merge request as of the newest commit of its source branch.
+func (c *Client) AnswerCheck(ctx context.Context, iid, check int, head, status string) error {
+	_, err := c.api.ExternalStatusChecks.SetExternalStatusCheckStatus(c.Project, iid,
+		&gl.SetExternalStatusCheckStatusOptions{SHA: &head, ExternalStatusCheckID: &check, Status: &status}, gl.WithContext(ctx))
+	return plain(err)
+}
+
 // FreezePeriods are those of the project.
 func (c *Client) FreezePeriods(ctx context.Context) ([]FreezePeriod, error) {
 	found, err := pages(func(page gl.ListOptions) ([]*gl.FreezePeriod, *gl.Response, error) {

@@ -59,6 +59,9 @@ type State struct {
 	Jobs      []Job
 	Freezes   []FreezePeriod
 
+	Checks  []int    // external status checks of the project; none: its tier has none
+	Answers []Answer // that they got
+
 	JobsMayPush bool // the setting that lets job tokens push
 }
 
@@ -76,6 +79,7 @@ func New(t testing.TB) *Server {
 	s.routesMerges()
 	s.routesJobs()
 	s.routesFreezes()
+	s.routesChecks()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL, s.Web = server.URL+"/api/v4", server.URL+"/"+Project
