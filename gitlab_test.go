@@ -199,3 +199,21 @@ func TestGitLabStatusCheck(t *testing.T) {
 		}
 	})
 }
+
+// TestGitLabDeployments: a rollout of two waves is one deployment, and what is out is known by it to a ledger that knows
+// nothing.
+func TestGitLabDeployments(t *testing.T) {
+	p := newProject(t)
+	v1 := p.pipeline(101)
+	p.run(core.ExitDone, 101, v1, "run", "--first-release", "--deployments")
+	v2 := p.pipeline(102)
+	p.write("bad-"+v2, "")
+	if said := p.run(core.ExitRolledBack, 102, v2, "run", "--deployments", "--ledger", "file:another"); !strings.Contains(said, "GitLab's environment shop/production says that it is "+v1) {
+		t.Errorf("it says\n%s", said)
+	}
+	p.Look(func(s *gitlabtest.State) {
+		if d := s.Deployments; len(d) != 2 || d[0].SHA != v1 || d[0].Status != "success" || d[1].SHA != v2 || d[1].Status != "failed" || d[1].Environment != "shop/production" {
+			t.Errorf("the deployments are %+v", d)
+		}
+	})
+}

@@ -59,6 +59,8 @@ type State struct {
 	Jobs      []Job
 	Freezes   []FreezePeriod
 
+	Deployments []Deployment
+
 	Checks  []int    // external status checks of the project; none: its tier has none
 	Answers []Answer // that they got
 
@@ -80,6 +82,7 @@ func New(t testing.TB) *Server {
 	s.routesJobs()
 	s.routesFreezes()
 	s.routesChecks()
+	s.routesDeployments()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL, s.Web = server.URL+"/api/v4", server.URL+"/"+Project
@@ -155,6 +158,7 @@ type endpoint struct {
 	method, path string
 	query        []string // parameters that it knows, beside those of pages
 	fields       []string // of the body; one with ! in front is required
+	jobs         bool     // a job's own token may use it
 }
 
 func (s *Server) handle(e endpoint, do operation) {
@@ -166,7 +170,8 @@ func (s *Server) handle(e endpoint, do operation) {
 		personal, job := r.Header.Get("PRIVATE-TOKEN"), r.Header.Get("JOB-TOKEN")
 		switch {
 		case personal == Token:
-		case job == JobToken: // nothing of what is served here is for jobs
+		case job == JobToken && e.jobs:
+		case job == JobToken:
 			refuse(w, http.StatusForbidden, "403 Forbidden")
 			return
 		default:
