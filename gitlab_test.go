@@ -142,3 +142,78 @@ func TestGitLabGate(t *testing.T) {
 		}
 	}
 }
+
+// TestGitLabFreeze: in a freeze period of the project no wave starts and no change enters, whatever the plan says; an
+// emergency passes. One question does for a job.
+func TestGitLabFreeze(t *testing.T) {
+	p := newProject(t)
+	p.write("breakwater.yaml", shownPlan+"emergency: {min_bake: 1s}\n")
+	v1 := p.pipeline(101)
+	freeze := func(periods ...gitlabtest.FreezePeriod) { p.Look(func(s *gitlabtest.State) { s.Freezes = periods }) }
+	freeze(gitlabtest.FreezePeriod{Start: "0 0 1 * *", End: "0 0 1 1 *", Zone: "Europe/Dublin"}) // most of the year, and the rest
+	const why = `a freeze (GitLab's freeze period from "0 0 1 * *" to "0 0 1 1 *" Europe/Dublin), until `
+	if said := p.run(core.ExitBlocked, 101, v1, "run", "--first-release"); !strings.Contains(said, "Blocked: wave first may not start") || !strings.Contains(said, why) {
+		t.Errorf("it says\n%s", said)
+	}
+	if said := p.run(core.ExitBlocked, 101, v1, "gate"); !strings.Contains(said, "shop/production is frozen: "+why) {
+		t.Errorf("the gate says\n%s", said)
+	}
+	freeze(gitlabtest.FreezePeriod{Start: "a day", End: "0 0 1 1 *"})
+	if said := p.run(core.ExitBlocked, 101, v1, "run", "--first-release"); !strings.Contains(said, "Blocked: nobody knows whether wave first may start: GitLab's freeze period") {
+		t.Errorf("of one that cannot be read it says\n%s", said)
+	}
+	if said := p.run(core.ExitBlocked, 101, v1, "gate"); !strings.Contains(said, "Nobody knows whether shop/production is in a freeze") {
+		t.Errorf("the gate says of it\n%s", said)
+	}
+	p.run(core.ExitDone, 101, v1, "run", "--first-release", "--emergency", "--reason", "the shop is down")
+	freeze(gitlabtest.FreezePeriod{Start: "0 0 30 2 *", End: "0 0 1 1 *"})
+	before, v2 := len(p.Asked()), p.pipeline(102)
+	p.run(core.ExitDone, 102, v2, "run")
+	asked := slices.DeleteFunc(p.Asked()[before:], func(asked string) bool { return asked != "GET /freeze_periods" })
+	if len(asked) != 1 {
+		t.Errorf("freeze periods were asked for %d times", len(asked))
+	}
+}
+
+// TestGitLabStatusCheck: an external status check gets the gate's answer, also one that is as before; where GitLab has none
+// the gate works as ever.
+func TestGitLabStatusCheck(t *testing.T) {
+	p := newProject(t)
+	v1 := p.pipeline(101)
+	p.Look(func(s *gitlabtest.State) { s.Merges = []gitlabtest.MergeRequest{{IID: 7, SHA: v1, Into: "main"}} })
+	if said := p.run(core.ExitDone, 101, v1, "gate", "--sync", "--status-check", "5"); !strings.Contains(said, "takes no answer for external status check 5") {
+		t.Errorf("it says\n%s", said)
+	}
+	p.Look(func(s *gitlabtest.State) { s.Checks = []int{5} })
+	p.run(core.ExitDone, 101, v1, "gate", "--sync", "--status-check", "5")
+	p.write("breakwater.yaml", "no plan")
+	p.run(core.ExitUsage, 101, v1, "gate", "--sync", "--status-check", "-1")
+	p.write("breakwater.yaml", shownPlan)
+	p.write("down", "")
+	p.run(core.ExitHalted, 101, v1, "run", "--first-release")
+	p.run(core.ExitDone, 101, v1, "gate", "--sync", "--status-check", "5")
+	p.Look(func(s *gitlabtest.State) {
+		want := []gitlabtest.Answer{{IID: 7, Check: 5, SHA: v1, Status: "passed"}, {IID: 7, Check: 5, SHA: v1, Status: "failed"}}
+		if !slices.Equal(s.Answers, want) {
+			t.Errorf("the answers are %+v", s.Answers)
+		}
+	})
+}
+
+// TestGitLabDeployments: a rollout of two waves is one deployment, and what is out is known by it to a ledger that knows
+// nothing.
+func TestGitLabDeployments(t *testing.T) {
+	p := newProject(t)
+	v1 := p.pipeline(101)
+	p.run(core.ExitDone, 101, v1, "run", "--first-release", "--deployments")
+	v2 := p.pipeline(102)
+	p.write("bad-"+v2, "")
+	if said := p.run(core.ExitRolledBack, 102, v2, "run", "--deployments", "--ledger", "file:another"); !strings.Contains(said, "GitLab's environment shop/production says that it is "+v1) {
+		t.Errorf("it says\n%s", said)
+	}
+	p.Look(func(s *gitlabtest.State) {
+		if d := s.Deployments; len(d) != 2 || d[0].SHA != v1 || d[0].Status != "success" || d[1].SHA != v2 || d[1].Status != "failed" || d[1].Environment != "shop/production" {
+			t.Errorf("the deployments are %+v", d)
+		}
+	})
+}

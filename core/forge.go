@@ -82,8 +82,9 @@ type Deployment struct {
 	Wave        string
 	Number, Of  int // which wave it is, from 1, and how many there are
 	State       DeploymentState
-	Description string // one sentence; a forge cuts it where it must
-	URL         string // of what was deployed; empty: not known
+	Whole       DeploymentState // how the rollout stands, for a register that knows no waves
+	Description string          // one sentence; a forge cuts it where it must
+	URL         string          // of what was deployed; empty: not known
 }
 
 // DeploymentState is how the deployment of a wave stands.

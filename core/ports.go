@@ -239,6 +239,21 @@ type Gatekeeper interface {
 	Changes(ctx context.Context, all bool) ([]Change, error)
 }
 
+// A Doorman is a Forge that has places of its own, beside the statuses of commits, where it waits for whether a change may
+// enter.
+type Doorman interface {
+	// Answer tells the place with an id of a change, as of those that Changes has given. A forge that has none there says so
+	// in the log.
+	Answer(ctx context.Context, place int, c Change, s StatusState) error
+}
+
+// A Freezer is a Forge that knows stretches of time in which people want nothing to be deployed.
+type Freezer interface {
+	// Freezes are those that are set there now; nil: there are none, or the forge has said in the log why nobody knows. An
+	// error means that a freeze may well be on.
+	Freezes(ctx context.Context) (Calendar, error)
+}
+
 // A Commenter is a Forge that can tell the people who made a change what became of it.
 type Commenter interface {
 	// Comment puts text, Markdown that is safe to show, where the change of a commit was discussed, in the place of what

@@ -37,7 +37,7 @@ func (f *Forge) Examine(ctx context.Context, p *core.Plan) []core.Diagnosis {
 // jobTokenOnly says what a job does without a token of the project.
 func jobTokenOnly(p *core.Plan) core.Diagnosis {
 	d := core.Diagnosis{About: "token", Health: core.HealthWarning,
-		What: "There is only the job's own token: GitLab lets it push to this project if the project says so, and neither set nor read statuses, write notes or retry jobs.",
+		What: "There is only the job's own token: GitLab lets it push to this project if the project says so, and not set or read statuses, write notes, retry jobs or read freeze periods.",
 		Do:   "Set BREAKWATER_TOKEN to a project access token with " + writeScope + " for those; docs/gitlab.md has the list."}
 	if p != nil && p.Requires != nil {
 		d.Health = core.HealthProblem

@@ -29,8 +29,12 @@ type Forge struct {
 	api      func() (*gitlab.Client, error) // for the job's project, opened when it is needed
 
 	unseen    sync.Once // it was said that statuses do not show
+	untaken   sync.Once // it was said that an external status check takes no answer
+	freezes   freezes
+	entries   entries
 	mu        sync.Mutex
-	pipelines map[string]int // of commits of others, see [Forge.attach]
+	pipelines map[string]int   // of commits of others, see [Forge.attach]
+	merges    map[string]merge // by the names of changes
 }
 
 var _ core.Forge = (*Forge)(nil)

@@ -24,6 +24,9 @@ func (f *Forge) Changes(ctx context.Context, all bool) ([]core.Change, error) {
 		return nil, nil
 	}
 	c := core.Change{Name: "!" + iid, Commit: f.job.Commit}
+	if n, err := f.env.number("CI_MERGE_REQUEST_IID"); err == nil {
+		f.remember(c.Name, merge{n, cmp.Or(f.env["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"], f.job.Commit)}) // set where the commit is one of the result
+	}
 	if labels := f.env["CI_MERGE_REQUEST_LABELS"]; labels != "" {
 		c.Labels = strings.Split(labels, ",")
 	}
@@ -55,6 +58,7 @@ func (f *Forge) openChanges(ctx context.Context) ([]core.Change, error) {
 			c.Shows = append(c.Shows, core.Status{Name: s.Name, State: stateOf(s.State), Description: s.Description})
 		}
 		f.attach(c.Commit, m.Pipeline)
+		f.remember(c.Name, merge{m.IID, m.Commit})
 		changes[i] = c
 	}
 	return changes, nil

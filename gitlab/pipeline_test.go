@@ -285,7 +285,7 @@ func givenInputs(t *testing.T, name string) map[string]any {
 	all := map[string]any{
 		"answers": "mends", "dependencies": []string{"build"}, "distance": "1h30m", "environment": "shop/prod", "image": "registry.example.com/deploy:3",
 		"include": ".gitlab/jobs.yml", "job-name": "later", "job-prefix": "go: ", "ledger": "git:origin", "plan": "deploy/plan.yaml", "plan-stage": "test",
-		"policy": "git:main:policy.yaml", "previous": "v1", "reason": `"it" is $5: #1`, "resource-group": "shop", "stage": "test", "through": "2",
+		"policy": "git:main:policy.yaml", "previous": "v1", "reason": `"it" is $5: #1`, "resource-group": "shop", "stage": "test", "status-check": "12", "through": "2",
 		"timeout": "2 hours 30 minutes", "to": "v0", "version": "$CI_COMMIT_TAG", "wait": "park",
 		"needs": []any{}, "rules": []any{map[string]any{"if": "$CI_COMMIT_TAG"}},
 	}

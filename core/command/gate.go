@@ -14,15 +14,20 @@ import (
 
 type gateCmd struct {
 	planFlag
-	Ledger   string        `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
-	JSON     bool          `name:"json" help:"Print the answer as JSON."`
-	Sync     bool          `help:"Show it on every open change that is to enter this branch, and exit with 0."`
-	Distance time.Duration `help:"Least time between the end of a rollout and the next change, such as 30m." placeholder:"DURATION"`
-	Answers  string        `help:"Label of a change that answers a halted or rolled-back rollout, and so may enter." default:"breakwater-answer" placeholder:"LABEL"`
+	Ledger      string        `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
+	JSON        bool          `name:"json" help:"Print the answer as JSON."`
+	Sync        bool          `help:"Show it on every open change that is to enter this branch, and exit with 0."`
+	Distance    time.Duration `help:"Least time between the end of a rollout and the next change, such as 30m." placeholder:"DURATION"`
+	StatusCheck int           `help:"Id of an external status check of GitLab Ultimate, which gets the answer for each merge request too." placeholder:"ID"`
+	Answers     string        `help:"Label of a change that answers a halted or rolled-back rollout, and so may enter." default:"breakwater-answer" placeholder:"LABEL"`
 }
 
 // Run says whether a change may enter the line now, and shows it on the change.
 func (c *gateCmd) Run(ctx context.Context, s *ship) error {
+	_, checks := s.forge.(core.Doorman)
+	if c.StatusCheck < 0 || c.StatusCheck > 0 && !checks {
+		return usage{errors.New("--status-check is the id of an external status check of GitLab, in a job there")}
+	}
 	l, err := s.load(c.Plan, nil)
 	if err != nil {
 		return err
@@ -43,13 +48,13 @@ func (c *gateCmd) Run(ctx context.Context, s *ship) error {
 	}
 	r, rules, err := c.look(ctx, s, l, book)
 	if err != nil {
-		return errors.Join(err, s.shut(ctx, l.Line(), changes, err))
+		return errors.Join(err, c.shut(ctx, s, l.Line(), changes, err))
 	}
 	gates := make([]core.Gate, len(changes))
 	for i, change := range changes {
 		gates[i] = core.AtGate(r, rules, slices.Contains(change.Labels, c.Answers), s.Clock.Now())
 	}
-	if err := s.showGates(ctx, l.Line(), changes, gates); err != nil {
+	if err := c.showGates(ctx, s, l.Line(), changes, gates); err != nil {
 		return err
 	}
 	gate := core.AtGate(r, rules, false, s.Clock.Now())
@@ -69,16 +74,20 @@ func (c *gateCmd) Run(ctx context.Context, s *ship) error {
 func (c *gateCmd) look(ctx context.Context, s *ship, l *loaded, book core.Ledger) (*core.Rollout, core.GateRules, error) {
 	rules := core.GateRules{Distance: c.Distance}
 	r, err := newest(ctx, book, l.Line())
-	if err != nil || l.Windows == nil || len(l.Windows.Freeze) == 0 {
+	_, asks := s.forge.(core.Freezer)
+	own := l.Windows != nil && len(l.Windows.Freeze) > 0
+	if err != nil || !own && !asks {
 		return r, rules, err
 	}
-	waves, err := s.waves(ctx, l)
-	if err != nil {
-		return nil, rules, err
-	}
 	frozen := *l.Plan
-	frozen.Windows = &core.Windows{Freeze: l.Windows.Freeze, Timezone: l.Windows.Timezone}
-	read, err := s.windows(&frozen, l.dir)(ctx, waves)
+	waves := []core.StartWave{{Targets: make([]core.StartTarget, 1)}} // the freezes of a forge are instants, the same for all targets
+	if frozen.Windows = nil; own {
+		frozen.Windows = &core.Windows{Freeze: l.Windows.Freeze, Timezone: l.Windows.Timezone}
+		if waves, err = s.waves(ctx, l); err != nil {
+			return nil, rules, err
+		}
+	}
+	read, err := s.hours(&frozen, l.dir)(ctx, waves)
 	if err != nil {
 		rules.Freeze = &core.Opening{Unknown: true, Why: err.Error()}
 		return r, rules, nil
@@ -89,26 +98,28 @@ func (c *gateCmd) look(ctx context.Context, s *ship, l *loaded, book core.Ledger
 }
 
 // shut shows on changes that nobody knows: a required status that never comes would hang for ever.
-func (s *ship) shut(ctx context.Context, l core.Line, changes []core.Change, why error) error {
+func (c *gateCmd) shut(ctx context.Context, s *ship, l core.Line, changes []core.Change, why error) error {
 	gates := make([]core.Gate, len(changes))
 	for i := range gates {
 		gates[i].Reason = "Nobody knows whether it may enter: " + inShort(why)
 	}
-	return s.showGates(ctx, l, changes, gates)
+	return c.showGates(ctx, s, l, changes, gates)
 }
 
-func (s *ship) showGates(ctx context.Context, l core.Line, changes []core.Change, gates []core.Gate) error {
-	writer, ok := s.forge.(core.StatusWriter)
-	if !ok {
-		return nil
-	}
+func (c *gateCmd) showGates(ctx context.Context, s *ship, l core.Line, changes []core.Change, gates []core.Gate) error {
+	writer, writes := s.forge.(core.StatusWriter)
+	doorman, _ := s.forge.(core.Doorman)
 	var failed []error
 	for i, change := range changes {
 		mark := report.MarkGate(l, gates[i])
-		if slices.Contains(change.Shows, mark) { // GitHub takes a thousand of one name for a commit, and then no more
-			continue
+		var err1, err2 error
+		if writes && !slices.Contains(change.Shows, mark) { // GitHub takes a thousand of one name for a commit, and then no more
+			err1 = writer.SetStatus(ctx, change.Commit, mark)
 		}
-		if err := writer.SetStatus(ctx, change.Commit, mark); err != nil {
+		if c.StatusCheck > 0 {
+			err2 = doorman.Answer(ctx, c.StatusCheck, change, mark.State)
+		}
+		if err := errors.Join(err1, err2); err != nil {
 			failed = append(failed, fmt.Errorf("%s does not show the gate: %w", change.Name, err))
 		}
 	}

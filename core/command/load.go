@@ -115,7 +115,7 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 		return engine.Gear{}, usage{fmt.Errorf("source %s knows only what it saw itself, and nobody looks while a bake is parked: "+
 			"use wait: inline, or another type of source", name)}
 	}
-	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker, Windows: s.windows(p, dir)}, nil
+	return engine.Gear{Plan: p, Deploy: forwards, Rollback: back, Checks: asker, Windows: s.hours(p, dir)}, nil
 }
 
 // driver opens what puts versions on targets under a key of the plan.

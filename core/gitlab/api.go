@@ -71,6 +71,21 @@ type Job struct {
 	Optional     bool   // its pipeline succeeds without it
 }
 
+// A FreezePeriod is one of the project, as it is written there.
+type FreezePeriod struct {
+	Start, End string // cron
+	Zone       string // of both
+}
+
+// A Deployment is one to an environment.
+type Deployment struct {
+	ID                       int
+	Environment, Commit, Ref string
+	Tag                      bool // what Ref is
+	Status                   string
+	OfJob                    bool // GitLab made it for a job, whose end is its own
+}
+
 // plain turns the library's error into ours.
 func plain(err error) error {
 	if errors.Is(err, gl.ErrNotFound) {
@@ -403,6 +418,59 @@ func (c *Client) Variables(ctx context.Context, pipeline int) (map[string]string
 func (c *Client) CancelPipeline(ctx context.Context, id int) error {
 	_, _, err := c.api.Pipelines.CancelPipelineBuild(c.Project, id, gl.WithContext(ctx))
 	return plain(err)
+}
+
+// AnswerCheck tells an external status check about a merge request as of the newest commit of its source branch.
+func (c *Client) AnswerCheck(ctx context.Context, iid, check int, head, status string) error {
+	_, err := c.api.ExternalStatusChecks.SetExternalStatusCheckStatus(c.Project, iid,
+		&gl.SetExternalStatusCheckStatusOptions{SHA: &head, ExternalStatusCheckID: &check, Status: &status}, gl.WithContext(ctx))
+	return plain(err)
+}
+
+// Deployments are the newest to an environment, the newest first, at most a page of them; with a status, those that have it.
+func (c *Client) Deployments(ctx context.Context, environment, status string) ([]Deployment, error) {
+	options := &gl.ListProjectDeploymentsOptions{ListOptions: gl.ListOptions{PerPage: pageSize}, OrderBy: gl.Ptr("id"), Sort: gl.Ptr("desc"), Environment: &environment}
+	if status != "" {
+		options.Status = &status
+	}
+	found, _, err := c.api.Deployments.ListProjectDeployments(c.Project, options, gl.WithContext(ctx))
+	if err != nil {
+		return nil, plain(err)
+	}
+	all := make([]Deployment, len(found))
+	for i, d := range found {
+		all[i] = Deployment{ID: d.ID, Environment: environment, Commit: d.SHA, Ref: d.Ref, Status: d.Status, OfJob: d.Deployable.ID != 0}
+	}
+	return all, nil
+}
+
+// Deploy makes a deployment, and its environment if there is none, and returns its id.
+func (c *Client) Deploy(ctx context.Context, d Deployment) (int, error) {
+	made, _, err := c.api.Deployments.CreateProjectDeployment(c.Project, &gl.CreateProjectDeploymentOptions{Environment: &d.Environment,
+		Ref: &d.Ref, SHA: &d.Commit, Tag: &d.Tag, Status: gl.DeploymentStatus(gl.DeploymentStatusValue(d.Status))}, gl.WithContext(ctx))
+	if err != nil {
+		return 0, plain(err)
+	}
+	return made.ID, nil
+}
+
+// SetDeployment changes the status of a deployment.
+func (c *Client) SetDeployment(ctx context.Context, id int, status string) error {
+	_, _, err := c.api.Deployments.UpdateProjectDeployment(c.Project, id,
+		&gl.UpdateProjectDeploymentOptions{Status: gl.DeploymentStatus(gl.DeploymentStatusValue(status))}, gl.WithContext(ctx))
+	return plain(err)
+}
+
+// FreezePeriods are those of the project.
+func (c *Client) FreezePeriods(ctx context.Context) ([]FreezePeriod, error) {
+	found, err := pages(func(page gl.ListOptions) ([]*gl.FreezePeriod, *gl.Response, error) {
+		return c.api.FreezePeriods.ListFreezePeriods(c.Project, (*gl.ListFreezePeriodsOptions)(&page), gl.WithContext(ctx))
+	})
+	all := make([]FreezePeriod, len(found))
+	for i, p := range found {
+		all[i] = FreezePeriod{p.FreezeStart, p.FreezeEnd, p.CronTimezone}
+	}
+	return all, err
 }
 
 // Now is GitLab's clock, to the second.

@@ -17,11 +17,25 @@ func Deployments(r *core.Rollout, url string) []core.Deployment {
 		}
 		state, said := entry(r, i)
 		all = append(all, core.Deployment{
-			Line: r.Line, Rollout: r.ID, Commit: r.Start.Version, Wave: w.Name, Number: i + 1, Of: len(r.Waves), State: state, URL: url,
+			Line: r.Line, Rollout: r.ID, Commit: r.Start.Version, Wave: w.Name, Number: i + 1, Of: len(r.Waves), State: state, Whole: whole(r), URL: url,
 			Description: line(fmt.Sprintf("Wave %s (%d of %d) %s", w.Name, i+1, len(r.Waves), said), markWidth),
 		})
 	}
 	return all
+}
+
+// whole says how a rollout that has begun stands.
+func whole(r *core.Rollout) core.DeploymentState {
+	switch {
+	case r.State == core.StateSucceeded:
+		return core.DeploymentDone
+	case r.GaveWay(), r.State == core.StateRolledBack && r.Cause == core.CauseOverride:
+		return core.DeploymentGone
+	case r.State.Resting():
+		return core.DeploymentFailed
+	default:
+		return core.DeploymentRunning
+	}
 }
 
 // entry says how a wave that has begun stands.

@@ -37,8 +37,11 @@ func TestDeployments(t *testing.T) {
 		all[1].Description != "Wave first-region (2 of 3) was rolled back: Check errors: 2.1% is above max 0.5%." {
 		t.Errorf("%+v", all)
 	}
+	if all := Deployments(r, ""); all[0].Whole != core.DeploymentFailed {
+		t.Errorf("the rollout as a whole: %+v", all[0])
+	}
 	r.Cause = core.CauseOverride
-	if all := Deployments(r, ""); all[1].State != core.DeploymentGone {
+	if all := Deployments(r, ""); all[1].State != core.DeploymentGone || all[0].Whole != core.DeploymentGone {
 		t.Errorf("what a human put back has not failed: %+v", all[1])
 	}
 	r.Why = strings.Repeat("é\n::error::", 100)

@@ -1,5 +1,5 @@
 // Package gitlabtest is a small GitLab: one project with its branches and files, commit statuses, pipelines, merge
-// requests, notes and jobs. Its repository is a real bare one, which git reaches over HTTP as well.
+// requests, notes, jobs and freeze periods. Its repository is a real bare one, which git reaches over HTTP as well.
 //
 // It is strict: a parameter or a field that GitLab's documentation does not name, or a request that Breakwater does not
 // say that it makes, fails the test that uses it. Answers have the documented codes.
@@ -57,6 +57,12 @@ type State struct {
 	Merges    []MergeRequest
 	Notes     []Note
 	Jobs      []Job
+	Freezes   []FreezePeriod
+
+	Deployments []Deployment
+
+	Checks  []int    // external status checks of the project; none: its tier has none
+	Answers []Answer // that they got
 
 	JobsMayPush bool // the setting that lets job tokens push
 
@@ -81,6 +87,9 @@ func New(t testing.TB) *Server {
 	s.routesPipelines()
 	s.routesManual()
 	s.routesGraphQL()
+	s.routesFreezes()
+	s.routesChecks()
+	s.routesDeployments()
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL, s.Web = server.URL+"/api/v4", server.URL+"/"+Project
@@ -156,6 +165,7 @@ type endpoint struct {
 	method, path string
 	query        []string // parameters that it knows, beside those of pages
 	fields       []string // of the body; one with ! in front is required
+	jobs         bool     // a job's own token may use it
 }
 
 func (s *Server) handle(e endpoint, do operation) {
@@ -167,7 +177,8 @@ func (s *Server) handle(e endpoint, do operation) {
 		personal, job := r.Header.Get("PRIVATE-TOKEN"), r.Header.Get("JOB-TOKEN")
 		switch {
 		case personal == Token:
-		case job == JobToken: // nothing of what is served here is for jobs
+		case job == JobToken && e.jobs:
+		case job == JobToken:
 			refuse(w, http.StatusForbidden, "403 Forbidden")
 			return
 		default:
