@@ -276,10 +276,8 @@ func TestActionInputs(t *testing.T) {
 		}
 		delete(flags, "help")
 		delete(flags, "json") // a step has outputs
-		if command == "plan" {
-			for _, flag := range []string{"environment", "image", "include"} { // are for a child pipeline of GitLab's
-				delete(flags, flag)
-			}
+		for _, flag := range map[string][]string{"plan": {"environment", "image", "include"}, "gate": {"status-check"}}[command] { // are for GitLab
+			delete(flags, flag)
 		}
 		if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {
 			t.Errorf("%s: the inputs are %v, the flags are %v", file, got, want)

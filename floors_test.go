@@ -27,6 +27,7 @@ var floors = map[string]struct {
 	"core/calendar":           {may: []string{"core"}, others: true}, // rrule-go
 	"core/engine":             {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":             {may: []string{"core"}, others: true},
+	"core/environ":            {},
 	"core/patient":            {may: []string{"core"}},
 	"core/github":             {may: []string{"core", "core/patient"}, others: true},
 	"core/gitlab":             {may: []string{"core", "core/patient"}, others: true},
@@ -44,9 +45,9 @@ var floors = map[string]struct {
 	"core/check":              {may: []string{"core", "core/shell", "core/judge"}, others: true},
 	"core/report":             {may: []string{"core"}, others: true},
 	"core/command":            {may: []string{"core", "core/*"}, others: true},
-	"actions":                 {may: []string{"core", "core/github"}, others: true},
-	"gitlab":                  {may: []string{"core", "core/gitlab"}},
-	"codebuild":               {may: []string{"core"}},
+	"actions":                 {may: []string{"core", "core/environ", "core/github"}, others: true},
+	"gitlab":                  {may: []string{"core", "core/environ", "core/gitlab"}},
+	"codebuild":               {may: []string{"core", "core/environ"}},
 	".":                       {may: []string{"core", "core/command", "actions", "codebuild", "gitlab"}},
 	"core/github/githubtest":  {others: true},
 	"core/ledger/ledgertest":  {may: []string{"core"}, others: true},

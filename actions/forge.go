@@ -11,14 +11,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/sethvargo/go-githubactions"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/environ"
 	"github.com/breakwater-ci/breakwater/core/github"
 )
 
@@ -36,12 +35,12 @@ type Forge struct {
 
 var _ core.Forge = (*Forge)(nil)
 
-// New returns the job that environ, as of [os.Environ], tells of. It reports false if that is no GitHub Actions job.
+// New returns the job that entries, as of [os.Environ], tell of. It reports false if that is no GitHub Actions job.
 // Groups go to stdout; masks and annotations, which are no part of what a command prints, go to stderr. Both must be
 // the job's log, and the runner takes commands from both.
-func New(environ []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, bool) {
-	env := parse(environ)
-	if env["GITHUB_ACTIONS"] != "true" {
+func New(entries []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, bool) {
+	env := environment{environ.Parse(entries)}
+	if env.Get("GITHUB_ACTIONS") != "true" {
 		return nil, false
 	}
 	job, err := env.job()
@@ -75,49 +74,36 @@ func (f *Forge) Requests() int {
 }
 
 // environment is the environment by name. GitHub names inputs in ways that a shell cannot, so it is never a shell's.
-type environment map[string]string
-
-func parse(environ []string) environment {
-	env := make(environment, len(environ))
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			env[name] = value
-		}
-	}
-	return env
-}
+type environment struct{ environ.Environ }
 
 // secretly is get with the token that the action was given: as an input it is there without anybody's doing.
 func (e environment) secretly(name string) string {
 	if name == github.TokenVariable {
-		return cmp.Or(e[name], e["INPUT_TOKEN"])
+		return cmp.Or(e.Get(name), e.Get("INPUT_TOKEN"))
 	}
-	return e[name]
+	return e.Get(name)
 }
-
-// get has the form that the library asks for.
-func (e environment) get(name string) string { return e[name] }
 
 // action is the library on this environment and this writer, and on nothing else.
 func (e environment) action(w io.Writer) *githubactions.Action {
-	return githubactions.New(githubactions.WithGetenv(e.get), githubactions.WithWriter(w))
+	return githubactions.New(githubactions.WithGetenv(e.Get), githubactions.WithWriter(w))
 }
 
 // job reads the context. The run is named together with its repository, because another repository may share the
 // ledger; its attempts share that name, which is how a later attempt takes over at once.
 func (e environment) job() (core.Job, error) {
-	repository, err1 := e.must("GITHUB_REPOSITORY")
-	commit, err2 := e.must("GITHUB_SHA")
-	run, err3 := e.number("GITHUB_RUN_ID")
-	attempt, err4 := e.number("GITHUB_RUN_ATTEMPT")
+	repository, err1 := e.Must("GITHUB_REPOSITORY")
+	commit, err2 := e.Must("GITHUB_SHA")
+	run, err3 := e.Number("GITHUB_RUN_ID")
+	attempt, err4 := e.Number("GITHUB_RUN_ATTEMPT")
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return core.Job{}, err
 	}
 	name := fmt.Sprintf("%s/actions/runs/%d", repository, run)
-	server := cmp.Or(e["GITHUB_SERVER_URL"], "https://github.com")
+	server := cmp.Or(e.Get("GITHUB_SERVER_URL"), "https://github.com")
 	return core.Job{
 		Actor: core.Actor{
-			Name:    cmp.Or(e["GITHUB_TRIGGERING_ACTOR"], e["GITHUB_ACTOR"]),
+			Name:    cmp.Or(e.Get("GITHUB_TRIGGERING_ACTOR"), e.Get("GITHUB_ACTOR")),
 			Run:     name,
 			Attempt: attempt,
 			URL:     fmt.Sprintf("%s/%s/attempts/%d", server, name, attempt),
@@ -127,22 +113,3 @@ func (e environment) job() (core.Job, error) {
 	}, nil
 }
 
-func (e environment) must(name string) (string, error) {
-	if e[name] == "" {
-		return "", fmt.Errorf("%s is not set: the runner sets it; check what clears the environment", name)
-	}
-	return e[name], nil
-}
-
-// number reads one that counts from 1.
-func (e environment) number(name string) (int, error) {
-	text, err := e.must(name)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s is %q: it must be a number from 1", name, text)
-	}
-	return n, nil
-}

@@ -56,7 +56,7 @@ func (f *Forge) Changes(ctx context.Context, all bool) ([]core.Change, error) {
 	if all {
 		return f.openChanges(ctx)
 	}
-	path := f.env["GITHUB_EVENT_PATH"]
+	path := f.env.Get("GITHUB_EVENT_PATH")
 	if path == "" {
 		return nil, nil
 	}
@@ -89,8 +89,8 @@ func (f *Forge) openChanges(ctx context.Context) ([]core.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	branch := f.env["GITHUB_REF_NAME"]
-	if branch == "" || cmp.Or(f.env["GITHUB_REF_TYPE"], "branch") != "branch" {
+	branch := f.env.Get("GITHUB_REF_NAME")
+	if branch == "" || cmp.Or(f.env.Get("GITHUB_REF_TYPE"), "branch") != "branch" {
 		return nil, errors.New("GITHUB_REF_NAME names no branch: run this on the branch that changes are to enter")
 	}
 	changes, err := f.pulls(ctx, branch)

@@ -66,7 +66,7 @@ func (f *Forge) addSummary(summary string) error {
 		return nil
 	}
 	room := summaryLimit - 1 // the library ends the summary with a line break
-	if info, err := os.Stat(f.env["GITHUB_STEP_SUMMARY"]); err == nil {
+	if info, err := os.Stat(f.env.Get("GITHUB_STEP_SUMMARY")); err == nil {
 		room -= int(min(info.Size(), int64(room)))
 	}
 	return f.file("GITHUB_STEP_SUMMARY", func(a *githubactions.Action) {
@@ -91,7 +91,7 @@ func cut(summary string, room int) string {
 
 // file lets the library write to the file that a variable names. The library panics when it cannot.
 func (f *Forge) file(variable string, write func(*githubactions.Action)) (err error) {
-	if _, err := f.env.must(variable); err != nil {
+	if _, err := f.env.Must(variable); err != nil {
 		return err
 	}
 	defer func() {

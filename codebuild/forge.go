@@ -12,10 +12,10 @@ import (
 	"io"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/environ"
 )
 
 // execution is a variable that an action of CodePipeline sets to #{codepipeline.PipelineExecutionId}: CodeBuild itself tells a
@@ -32,12 +32,12 @@ type Forge struct {
 
 var _ core.Forge = (*Forge)(nil)
 
-// New returns the build that environ, as of [os.Environ], tells of. It reports false if that is none. A job of GitHub or GitLab
+// New returns the build that entries, as of [os.Environ], tell of. It reports false if that is none. A job of GitHub or GitLab
 // may run on a machine of CodeBuild, as one of its runners: whoever picks a forge asks those first. Groups go to stdout, and
 // warnings and errors, which are no part of what a command prints, to stderr; both are the build's log.
-func New(environ []string, stdout, stderr io.Writer) (*Forge, bool) {
-	env := parse(environ)
-	if env["CODEBUILD_BUILD_ID"] == "" {
+func New(entries []string, stdout, stderr io.Writer) (*Forge, bool) {
+	env := environment{environ.Parse(entries)}
+	if env.Get("CODEBUILD_BUILD_ID") == "" {
 		return nil, false
 	}
 	job, err := env.job()
@@ -57,17 +57,7 @@ func (f *Forge) Job() core.Job { return f.job }
 func (f *Forge) Log() core.Log { return f.out }
 
 // environment is the environment by name.
-type environment map[string]string
-
-func parse(environ []string) environment {
-	env := make(environment, len(environ))
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			env[name] = value
-		}
-	}
-	return env
-}
+type environment struct{ environ.Environ }
 
 // job reads the variables that CodeBuild sets.
 //
@@ -83,7 +73,7 @@ func parse(environ []string) environment {
 // for by somebody else, that is not the pipeline's: the initiator tells.
 func (e environment) job() (core.Job, error) {
 	arn, err1 := e.arn()
-	number, err2 := e.number("CODEBUILD_BUILD_NUMBER")
+	number, err2 := e.Number("CODEBUILD_BUILD_NUMBER")
 	pipeline, err3 := e.execution()
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return core.Job{}, err
@@ -94,12 +84,12 @@ func (e environment) job() (core.Job, error) {
 	}
 	return core.Job{
 		Actor: core.Actor{
-			Name:    e["CODEBUILD_INITIATOR"],
+			Name:    e.Get("CODEBUILD_INITIATOR"),
 			Run:     run,
 			Attempt: number,
-			URL:     cmp.Or(e["CODEBUILD_BUILD_URL"], arn.page()),
+			URL:     cmp.Or(e.Get("CODEBUILD_BUILD_URL"), arn.page()),
 		},
-		Commit: e["CODEBUILD_RESOLVED_SOURCE_VERSION"], // not set for a source without versions
+		Commit: e.Get("CODEBUILD_RESOLVED_SOURCE_VERSION"), // not set for a source without versions
 	}, nil
 }
 
@@ -107,9 +97,9 @@ func (e environment) job() (core.Job, error) {
 var executionForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/[A-Za-z0-9.@_-]+)?$`)
 
 func (e environment) execution() (string, error) {
-	id := e[execution]
+	id := e.Get(execution)
 	switch {
-	case id == "" || !strings.HasPrefix(e["CODEBUILD_INITIATOR"], "codepipeline/"):
+	case id == "" || !strings.HasPrefix(e.Get("CODEBUILD_INITIATOR"), "codepipeline/"):
 		return "", nil
 	case !executionForm.MatchString(id):
 		return "", fmt.Errorf("%s is %q: the action of the pipeline must set it to #{codepipeline.PipelineExecutionId}", execution, id)
@@ -123,9 +113,9 @@ type buildARN struct{ partition, region, account, project, id string }
 var arnForm = regexp.MustCompile(`^arn:(aws[a-z-]*):codebuild:([a-z0-9-]+):([0-9]{12}):build/([A-Za-z0-9][A-Za-z0-9_-]*):([A-Za-z0-9-]+)$`)
 
 func (e environment) arn() (buildARN, error) {
-	text := e["CODEBUILD_BUILD_ARN"]
-	if text == "" {
-		return buildARN{}, unset("CODEBUILD_BUILD_ARN")
+	text, err := e.Must("CODEBUILD_BUILD_ARN")
+	if err != nil {
+		return buildARN{}, err
 	}
 	m := arnForm.FindStringSubmatch(text)
 	if m == nil {
@@ -139,21 +129,4 @@ func (a buildARN) page() string {
 	host := map[string]string{"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}[a.partition]
 	return fmt.Sprintf("https://%s.%s/codesuite/codebuild/%s/projects/%s/build/%s/?region=%[1]s",
 		a.region, cmp.Or(host, "console.aws.amazon.com"), a.account, a.project, url.QueryEscape(a.project+":"+a.id))
-}
-
-// number reads one that counts from 1.
-func (e environment) number(name string) (int, error) {
-	text := e[name]
-	if text == "" {
-		return 0, unset(name)
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s is %q: it must be a number from 1", name, text)
-	}
-	return n, nil
-}
-
-func unset(name string) error {
-	return fmt.Errorf("%s is not set: CodeBuild sets it; check what clears the environment", name)
 }

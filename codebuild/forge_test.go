@@ -62,8 +62,8 @@ func TestJob(t *testing.T) {
 		}
 	}
 	for environ, want := range map[string]string{
-		"CODEBUILD_BUILD_ARN=":                 "CODEBUILD_BUILD_ARN is not set: CodeBuild sets it",
-		"CODEBUILD_BUILD_NUMBER=":              "CODEBUILD_BUILD_NUMBER is not set: CodeBuild sets it",
+		"CODEBUILD_BUILD_ARN=":                 "CODEBUILD_BUILD_ARN is not set: the CI system sets it",
+		"CODEBUILD_BUILD_NUMBER=":              "CODEBUILD_BUILD_NUMBER is not set: the CI system sets it",
 		"CODEBUILD_BUILD_NUMBER=0":             "must be a number from 1",
 		"CODEBUILD_BUILD_ARN=arn:aws:s3:::x/y": "must be of the form arn:aws:codebuild:",
 	} {

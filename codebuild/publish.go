@@ -41,7 +41,7 @@ func (f *Forge) Publish(_ context.Context, r core.Published) error {
 }
 
 // dotenv is the path of the file of outputs.
-func (f *Forge) dotenv() string { return cmp.Or(f.env[dotenvVariable], dotenvName) }
+func (f *Forge) dotenv() string { return cmp.Or(f.env.Get(dotenvVariable), dotenvName) }
 
 // setOutputs adds to the file: a shell that sources it takes the newest value of each output.
 func (f *Forge) setOutputs(outputs []core.Output) error {

@@ -80,10 +80,10 @@ func newestOf(ctx context.Context, api *gitlab.Client, environment, commit strin
 // refOf is a ref that a commit can be said to be of, which must be there: the job's for the job's commit, else the default
 // branch.
 func (f *Forge) refOf(commit string) (ref string, tag bool) {
-	if commit == f.job.Commit && f.env["CI_MERGE_REQUEST_IID"] == "" {
-		return cmp.Or(f.env["CI_COMMIT_REF_NAME"], commit), f.env["CI_COMMIT_TAG"] != ""
+	if commit == f.job.Commit && f.env.Get("CI_MERGE_REQUEST_IID") == "" {
+		return cmp.Or(f.env.Get("CI_COMMIT_REF_NAME"), commit), f.env.Get("CI_COMMIT_TAG") != ""
 	}
-	return cmp.Or(f.env["CI_DEFAULT_BRANCH"], commit), false
+	return cmp.Or(f.env.Get("CI_DEFAULT_BRANCH"), commit), false
 }
 
 // hash is what git calls a commit.

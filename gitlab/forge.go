@@ -10,12 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/environ"
 	"github.com/breakwater-ci/breakwater/core/gitlab"
 )
 
@@ -39,18 +38,18 @@ type Forge struct {
 
 var _ core.Forge = (*Forge)(nil)
 
-// New returns the job that environ, as of [os.Environ], tells of. It reports false if that is no GitLab job. Sections go
+// New returns the job that entries, as of [os.Environ], tell of. It reports false if that is no GitLab job. Sections go
 // to stdout, and warnings and errors, which are no part of what a command prints, to stderr; both are the job's log.
-func New(environ []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, bool) {
-	env := parse(environ)
-	if env["GITLAB_CI"] != "true" {
+func New(entries []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, bool) {
+	env := environment{environ.Parse(entries)}
+	if env.Get("GITLAB_CI") != "true" {
 		return nil, false
 	}
 	job, err := env.job()
 	f := &Forge{env: env, out: newLog(stdout, stderr, clock), job: job, err: err}
-	f.pipeline, _ = env.number("CI_PIPELINE_ID") // job has looked at it
+	f.pipeline, _ = env.Number("CI_PIPELINE_ID") // job has looked at it
 	f.api = sync.OnceValues(func() (*gitlab.Client, error) {
-		return gitlab.New("", gitlab.Env{Lookup: env.get, Clock: clock, Waits: f.waits})
+		return gitlab.New("", gitlab.Env{Lookup: env.Get, Clock: clock, Waits: f.waits})
 	})
 	return f, true
 }
@@ -78,19 +77,7 @@ func (f *Forge) Requests() int {
 }
 
 // environment is the environment by name.
-type environment map[string]string
-
-func (e environment) get(name string) string { return e[name] }
-
-func parse(environ []string) environment {
-	env := make(environment, len(environ))
-	for _, entry := range environ {
-		if name, value, ok := strings.Cut(entry, "="); ok {
-			env[name] = value
-		}
-	}
-	return env
-}
+type environment struct{ environ.Environ }
 
 // job reads the variables that GitLab sets.
 //
@@ -100,42 +87,23 @@ func parse(environ []string) environment {
 // A job of an old pipeline that is run again, which is what GitLab's re-deploy and rollback do, is an attempt of that old
 // run, with that pipeline's commit: a new rollout of the old version.
 func (e environment) job() (core.Job, error) {
-	project, err1 := e.must("CI_PROJECT_PATH")
-	commit, err2 := e.must("CI_COMMIT_SHA")
-	pipeline, err3 := e.number("CI_PIPELINE_ID")
-	id, err4 := e.number("CI_JOB_ID")
-	name, err5 := e.must("CI_JOB_NAME")
+	project, err1 := e.Must("CI_PROJECT_PATH")
+	commit, err2 := e.Must("CI_COMMIT_SHA")
+	pipeline, err3 := e.Number("CI_PIPELINE_ID")
+	id, err4 := e.Number("CI_JOB_ID")
+	name, err5 := e.Must("CI_JOB_NAME")
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return core.Job{}, err
 	}
 	return core.Job{
 		Actor: core.Actor{
-			Name:    cmp.Or(e["GITLAB_USER_LOGIN"], e["GITLAB_USER_NAME"]),
+			Name:    cmp.Or(e.Get("GITLAB_USER_LOGIN"), e.Get("GITLAB_USER_NAME")),
 			Run:     fmt.Sprintf("%s/-/pipelines/%d/%s", project, pipeline, name),
 			Attempt: id,
-			URL:     e["CI_JOB_URL"],
+			URL:     e.Get("CI_JOB_URL"),
 		},
 		Commit: commit,
 		Ledger: "git:",
 	}, nil
 }
 
-func (e environment) must(name string) (string, error) {
-	if e[name] == "" {
-		return "", fmt.Errorf("%s is not set: the runner sets it; check what clears the environment", name)
-	}
-	return e[name], nil
-}
-
-// number reads one that counts from 1.
-func (e environment) number(name string) (int, error) {
-	text, err := e.must(name)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s is %q: it must be a number from 1", name, text)
-	}
-	return n, nil
-}

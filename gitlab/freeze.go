@@ -54,7 +54,7 @@ func (f *Forge) Freezes(ctx context.Context) (core.Calendar, error) {
 // freezeOfThen is what is known where nobody may ask.
 func (f *Forge) freezeOfThen(why string) (core.Calendar, error) {
 	const remedy = "Set BREAKWATER_TOKEN to a project access token with " + readScope + " and the role Reporter to have them asked for"
-	if f.env["CI_DEPLOY_FREEZE"] != "" {
+	if f.env.Get("CI_DEPLOY_FREEZE") != "" {
 		return nil, errors.New("CI_DEPLOY_FREEZE says that the pipeline was created in a freeze, and " + why + ", so it may still be on; run a new pipeline when it is over. " + remedy)
 	}
 	f.freezes.asked = true

@@ -19,15 +19,15 @@ func (f *Forge) Changes(ctx context.Context, all bool) ([]core.Change, error) {
 	if all {
 		return f.openChanges(ctx)
 	}
-	iid := f.env["CI_MERGE_REQUEST_IID"]
+	iid := f.env.Get("CI_MERGE_REQUEST_IID")
 	if iid == "" {
 		return nil, nil
 	}
 	c := core.Change{Name: "!" + iid, Commit: f.job.Commit}
-	if n, err := f.env.number("CI_MERGE_REQUEST_IID"); err == nil {
-		f.remember(c.Name, merge{n, cmp.Or(f.env["CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"], f.job.Commit)}) // set where the commit is one of the result
+	if n, err := f.env.Number("CI_MERGE_REQUEST_IID"); err == nil {
+		f.remember(c.Name, merge{n, cmp.Or(f.env.Get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA"), f.job.Commit)}) // set where the commit is one of the result
 	}
-	if labels := f.env["CI_MERGE_REQUEST_LABELS"]; labels != "" {
+	if labels := f.env.Get("CI_MERGE_REQUEST_LABELS"); labels != "" {
 		c.Labels = strings.Split(labels, ",")
 	}
 	return []core.Change{c}, nil
@@ -39,7 +39,7 @@ func (f *Forge) openChanges(ctx context.Context) ([]core.Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	branch := f.env["CI_COMMIT_BRANCH"]
+	branch := f.env.Get("CI_COMMIT_BRANCH")
 	if branch == "" {
 		return nil, errors.New("CI_COMMIT_BRANCH names no branch: run this in a pipeline of the branch that changes are to enter")
 	}

@@ -35,7 +35,7 @@ func (f *Forge) Publish(_ context.Context, r core.Published) error {
 }
 
 // dotenv is the path of the file of outputs.
-func (f *Forge) dotenv() string { return cmp.Or(f.env[dotenvVariable], dotenvName) }
+func (f *Forge) dotenv() string { return cmp.Or(f.env.Get(dotenvVariable), dotenvName) }
 
 func (f *Forge) setOutputs(outputs []core.Output) error {
 	if len(outputs) == 0 {
@@ -93,7 +93,7 @@ func (f *Forge) link(folder string) error {
 		URL   string `json:"url"`
 	}
 	at := filepath.ToSlash(filepath.Join(folder, reportName))
-	if base := f.env["CI_PROJECT_DIR"]; base != "" && filepath.IsAbs(folder) {
+	if base := f.env.Get("CI_PROJECT_DIR"); base != "" && filepath.IsAbs(folder) {
 		rel, err := filepath.Rel(base, at)
 		if err != nil || strings.HasPrefix(rel, "..") {
 			return nil // GitLab keeps no artifact from there

@@ -59,8 +59,8 @@ func (f *Forge) pipelineOf(commit string) (id int, ref string) {
 	if id = f.pipelines[commit]; id != 0 || commit != f.job.Commit {
 		return id, ""
 	}
-	if f.env["CI_MERGE_REQUEST_IID"] == "" { // else the ref of the pipeline is none that a variable names
-		ref = f.env["CI_COMMIT_REF_NAME"]
+	if f.env.Get("CI_MERGE_REQUEST_IID") == "" { // else the ref of the pipeline is none that a variable names
+		ref = f.env.Get("CI_COMMIT_REF_NAME")
 	}
 	return f.pipeline, ref
 }
