@@ -25,8 +25,8 @@ import (
 type doctorCmd struct {
 	planFlag
 	policyFlag
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
-	JSON   bool   `name:"json" help:"Print a JSON list."`
+	ledgerFlag
+	JSON bool `name:"json" help:"Print a JSON list."`
 }
 
 // Run looks at everything, whatever is wrong with the rest, and exits with 2 if there is a problem.

@@ -14,7 +14,7 @@ import (
 
 type gateCmd struct {
 	planFlag
-	Ledger      string        `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
+	ledgerFlag
 	JSON        bool          `name:"json" help:"Print the answer as JSON."`
 	Sync        bool          `help:"Show it on every open change that is to enter this branch, and exit with 0."`
 	Distance    time.Duration `help:"Least time between the end of a rollout and the next change, such as 30m." placeholder:"DURATION"`

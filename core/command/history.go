@@ -13,10 +13,10 @@ import (
 
 type historyCmd struct {
 	planFlag
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
-	Last   int    `help:"How many of the newest rollouts. Default: 20; with --since all of them." placeholder:"N"`
-	Since  string `help:"Only rollouts that started within this time, such as 12h or 90d." placeholder:"DURATION"`
-	JSON   bool   `name:"json" help:"Print JSON."`
+	ledgerFlag
+	Last  int    `help:"How many of the newest rollouts. Default: 20; with --since all of them." placeholder:"N"`
+	Since string `help:"Only rollouts that started within this time, such as 12h or 90d." placeholder:"DURATION"`
+	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 // Run prints the past rollouts of the line, with figures and the scores of the checks.

@@ -16,7 +16,7 @@ import (
 
 type reportCmd struct {
 	planFlag
-	Ledger  string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
+	ledgerFlag
 	Rollout string `help:"Which rollout, by its id as history --json shows it. Default: the newest of the line." placeholder:"ID"`
 	Format  string `help:"html, a page that needs nothing else; markdown; or json, as status has it." enum:"html,markdown,json" default:"html"`
 	Out     string `help:"The file to write, or - for standard output. Default: breakwater-report.html, .md or .json." placeholder:"FILE"`

@@ -13,11 +13,16 @@ import (
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
+// ledgerFlag is where the state is.
+type ledgerFlag struct {
+	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github:, gitlab: or s3://BUCKET/PREFIX. Default: github: in GitHub Actions, git: in GitLab CI, file:.breakwater outside of CI." placeholder:"URL"`
+}
+
 // lineFlags are the flags of every command that looks at a line.
 type lineFlags struct {
 	planFlag
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
-	JSON   bool   `name:"json" help:"Print the status as JSON at the end, and progress to standard error."`
+	ledgerFlag
+	JSON bool `name:"json" help:"Print the status as JSON at the end, and progress to standard error."`
 }
 
 // rolloutFlags are the flags of every command that works on a line.

@@ -13,9 +13,9 @@ import (
 )
 
 type tickCmd struct {
-	Plan   string `help:"Look only at the line of this plan, whether or not it is parked. Default: at every parked line of the ledger, by the plans that are in there." placeholder:"FILE"`
-	Ledger string `help:"Where the state is kept: file:FOLDER, git:REMOTE, github: or gitlab:. Default: github: in GitHub Actions, git: in GitLab CI, else file:.breakwater." placeholder:"URL"`
-	JSON   bool   `name:"json" help:"Print the statuses of the lines that were looked at as a JSON list at the end, with --plan that of its line, and progress to standard error."`
+	Plan string `help:"Look only at the line of this plan, whether or not it is parked. Default: at every parked line of the ledger, by the plans that are in there." placeholder:"FILE"`
+	ledgerFlag
+	JSON bool `name:"json" help:"Print the statuses of the lines that were looked at as a JSON list at the end, with --plan that of its line, and progress to standard error."`
 	policyFlag
 	showFlags
 	Comment bool `help:"Also show the report on the change that the commit came from, as one comment that is kept up to date."`
@@ -139,7 +139,7 @@ func (c *tickCmd) parked(ctx context.Context, s *ship, m core.Marker, dir string
 
 // look looks at one line.
 func (c *tickCmd) look(ctx context.Context, s *ship, found engine.Found, l *loaded) error {
-	f := rolloutFlags{lineFlags: lineFlags{Ledger: c.Ledger, JSON: c.JSON}, policyFlag: c.policyFlag, showFlags: c.showFlags, Comment: c.Comment}
+	f := rolloutFlags{lineFlags: lineFlags{ledgerFlag: c.ledgerFlag, JSON: c.JSON}, policyFlag: c.policyFlag, showFlags: c.showFlags, Comment: c.Comment}
 	began := s.Clock.Now()
 	quiet := func(r *core.Rollout) bool { return r.State != core.StateHalted || r.Changed.Before(began) }
 	return s.rollOut(ctx, l, f, task{done: quiet, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
