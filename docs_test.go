@@ -275,7 +275,7 @@ func TestActionInputs(t *testing.T) {
 			}
 		}
 		delete(flags, "help")
-		delete(flags, "json") // a step has outputs
+		delete(flags, "json")                                                                                                      // a step has outputs
 		for _, flag := range map[string][]string{"plan": {"environment", "image", "include"}, "gate": {"status-check"}}[command] { // are for GitLab
 			delete(flags, flag)
 		}

@@ -112,4 +112,3 @@ func (e environment) job() (core.Job, error) {
 		Ledger: "github:",
 	}, nil
 }
-

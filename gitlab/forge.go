@@ -106,4 +106,3 @@ func (e environment) job() (core.Job, error) {
 		Ledger: "git:",
 	}, nil
 }
-
