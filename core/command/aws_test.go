@@ -43,7 +43,7 @@ func TestAWSDrivers(t *testing.T) {
 				n, _ := strconv.Atoi(f.Aliases["live"].Version)
 				return f.Versions[n-1].Description
 			},
-			failed: "Lambda cannot put the code of shop in place: the archive is damaged",
+			failed: "the code of shop cannot be put in place: the archive is damaged",
 		},
 		"aws-codebuild": {
 			deploy: `{project: shop-deploy, source_version: "{{version}}", aws: {region: "{{labels.region}}"}}`,

@@ -14,8 +14,8 @@ import (
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
-// unshown says that CodeBuild does not show a build. A new one shows a little late.
-var unshown = errors.New("CodeBuild does not show the build")
+// errUnshown says that CodeBuild does not show a build. A new one shows a little late.
+var errUnshown = errors.New("CodeBuild does not show the build")
 
 // await waits until a build is over, and keeps what CodeBuild shows of it up to date.
 func (b *building) await(ctx context.Context, is *types.Build) error {
@@ -25,7 +25,7 @@ func (b *building) await(ctx context.Context, is *types.Build) error {
 			return err
 		}
 		err := b.look(ctx, is)
-		if errors.Is(err, unshown) && unseen > 0 {
+		if errors.Is(err, errUnshown) && unseen > 0 {
 			unseen--
 			continue
 		}
@@ -42,7 +42,7 @@ func (b *building) look(ctx context.Context, is *types.Build) error {
 		return err
 	}
 	if len(got.Builds) == 0 {
-		return unshown
+		return errUnshown
 	}
 	*is = got.Builds[0]
 	return nil

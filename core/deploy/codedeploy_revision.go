@@ -93,11 +93,16 @@ func appSpec(name, kind string, properties map[string]any) (*types.RevisionLocat
 
 // modern turns an inline revision, which CodeDeploy may give back in its old form, into the form that it takes.
 func modern(r *types.RevisionLocation) *types.RevisionLocation {
-	if r != nil && r.AppSpecContent == nil && r.String_ != nil {
-		return &types.RevisionLocation{RevisionType: types.RevisionLocationTypeAppSpecContent,
-			AppSpecContent: &types.AppSpecContent{Content: r.String_.Content, Sha256: r.String_.Sha256}}
+	if r == nil || r.AppSpecContent != nil {
+		return r
 	}
-	return r
+	//lint:ignore SA1019 deployments of then still have it
+	old := r.String_
+	if old == nil {
+		return r
+	}
+	return &types.RevisionLocation{RevisionType: types.RevisionLocationTypeAppSpecContent,
+		AppSpecContent: &types.AppSpecContent{Content: old.Content, Sha256: old.Sha256}}
 }
 
 // sameRevision compares what was asked for with what CodeDeploy says that a deployment has: it adds what it has found.

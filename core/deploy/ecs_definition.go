@@ -128,7 +128,7 @@ func (r *rolling) register(ctx context.Context, before defined) error {
 	got, err := r.api.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
 		Family: is.Family, ContainerDefinitions: is.ContainerDefinitions, Cpu: is.Cpu, Memory: is.Memory,
 		EnableFaultInjection: is.EnableFaultInjection, EphemeralStorage: is.EphemeralStorage, ExecutionRoleArn: is.ExecutionRoleArn,
-		InferenceAccelerators: is.InferenceAccelerators, IpcMode: is.IpcMode, NetworkMode: is.NetworkMode, PidMode: is.PidMode,
+		IpcMode: is.IpcMode, NetworkMode: is.NetworkMode, PidMode: is.PidMode,
 		PlacementConstraints: is.PlacementConstraints, ProxyConfiguration: is.ProxyConfiguration,
 		RequiresCompatibilities: is.RequiresCompatibilities, RuntimePlatform: is.RuntimePlatform, TaskRoleArn: is.TaskRoleArn,
 		TrustedExecutionConfiguration: is.TrustedExecutionConfiguration, Volumes: is.Volumes,

@@ -123,7 +123,7 @@ func (s *shift) inPlace(ctx context.Context, sum string) (*lambda.GetFunctionCon
 		case err != nil:
 			return nil, err
 		case sdk.ToString(now.CodeSha256) == sum && now.LastUpdateStatus == types.LastUpdateStatusFailed:
-			return nil, fmt.Errorf("Lambda cannot put the code of %s in place: %s", s.of, sdk.ToString(now.LastUpdateStatusReason))
+			return nil, fmt.Errorf("the code of %s cannot be put in place: %s", s.of, sdk.ToString(now.LastUpdateStatusReason))
 		case sdk.ToString(now.CodeSha256) == sum:
 			return now, nil
 		case n == len(pauses):

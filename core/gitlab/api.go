@@ -447,7 +447,7 @@ func (c *Client) Deployments(ctx context.Context, environment, status string) ([
 // Deploy makes a deployment, and its environment if there is none, and returns its id.
 func (c *Client) Deploy(ctx context.Context, d Deployment) (int, error) {
 	made, _, err := c.api.Deployments.CreateProjectDeployment(c.Project, &gl.CreateProjectDeploymentOptions{Environment: &d.Environment,
-		Ref: &d.Ref, SHA: &d.Commit, Tag: &d.Tag, Status: gl.DeploymentStatus(gl.DeploymentStatusValue(d.Status))}, gl.WithContext(ctx))
+		Ref: &d.Ref, SHA: &d.Commit, Tag: &d.Tag, Status: gl.Ptr(gl.DeploymentStatusValue(d.Status))}, gl.WithContext(ctx))
 	if err != nil {
 		return 0, plain(err)
 	}
@@ -457,7 +457,7 @@ func (c *Client) Deploy(ctx context.Context, d Deployment) (int, error) {
 // SetDeployment changes the status of a deployment.
 func (c *Client) SetDeployment(ctx context.Context, id int, status string) error {
 	_, _, err := c.api.Deployments.UpdateProjectDeployment(c.Project, id,
-		&gl.UpdateProjectDeploymentOptions{Status: gl.DeploymentStatus(gl.DeploymentStatusValue(status))}, gl.WithContext(ctx))
+		&gl.UpdateProjectDeploymentOptions{Status: gl.Ptr(gl.DeploymentStatusValue(status))}, gl.WithContext(ctx))
 	return plain(err)
 }
 

@@ -126,7 +126,7 @@ func readCloudQuery(text string, window time.Duration) (cloudQuery, error) {
 			return q, err
 		}
 		if seen[m.ID] {
-			return q, fmt.Errorf("Id %s is there twice", m.ID)
+			return q, fmt.Errorf("the Id %s is there twice", m.ID)
 		}
 		seen[m.ID] = true
 		returned = returned || m.returns()
@@ -148,7 +148,7 @@ var idForm = regexp.MustCompile(`^[a-z][a-zA-Z0-9_]*$`)
 func (m cloudMetric) check() error {
 	switch {
 	case !idForm.MatchString(m.ID):
-		return fmt.Errorf("Id is %q; it begins with a small letter, and has letters, digits and _", m.ID)
+		return fmt.Errorf("an Id is %q; it begins with a small letter, and has letters, digits and _", m.ID)
 	case (m.Expression == "") == (m.MetricStat == nil):
 		return fmt.Errorf("%s must have one of Expression and MetricStat", m.ID)
 	case m.MetricStat != nil && (m.MetricStat.Metric.Namespace == "" || m.MetricStat.Metric.MetricName == "" || m.MetricStat.Stat == "" || m.MetricStat.Period == 0):

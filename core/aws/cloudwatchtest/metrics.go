@@ -81,6 +81,7 @@ func (s *Server) getMetricData(in cbor.Map) (cbor.Map, error) {
 func (s *Server) one(q cbor.Map, from, until time.Time) ([]Result, error) {
 	if expression, ok := q["Expression"].(cbor.String); ok {
 		if s.found == nil {
+			//lint:ignore ST1005 it is AWS' own sentence
 			return nil, fmt.Errorf("Error in expression '%v': invalid syntax", q["Id"])
 		}
 		return s.found(string(expression), from, until), nil
