@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -536,7 +537,7 @@ func TestOnGitLabCutOff(t *testing.T) {
 					s.Starts = func(p *gitlabtest.Pipeline) { starts(p); p.Stubborn = c.stubborn }
 					s.Plays = func(j *gitlabtest.Job) { plays(j); j.Stubborn = c.stubborn }
 				})
-				started := false
+				var started atomic.Bool
 				y.Meddle(func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 					if begins(r) && c.lost {
 						serve(new(deaf), r)
@@ -548,10 +549,12 @@ func TestOnGitLabCutOff(t *testing.T) {
 					} else {
 						serve(w, r)
 					}
-					if started && r.Method == http.MethodGet {
+					if started.Load() && r.Method == http.MethodGet {
 						cancel()
 					}
-					started = started || begins(r)
+					if begins(r) {
+						started.Store(true)
+					}
 				})
 				output, err := y.open().Deploy(ctx, act())
 				for _, want := range c.wants {
