@@ -28,15 +28,15 @@ type template struct {
 
 // components are the templates with the command that each runs, and what its environment is for: only who deploys may
 // create a deployment.
-var components = map[string]struct{ command, action string }{
-	"bake":     {"run", "verify"},
-	"check":    {"check", "verify"},
-	"gate":     {"gate", ""},
-	"pipeline": {"plan", ""},
-	"plan":     {"plan", ""},
-	"rollback": {"rollback", "start"},
-	"rollout":  {"run", "start"},
-	"tick":     {"tick", "verify"},
+var components = map[string]struct{ command, action, flags string }{
+	"bake":     {"run", "verify", " --resume"},
+	"check":    {"check", "verify", ""},
+	"gate":     {"gate", "", ""},
+	"pipeline": {"plan", "", ""},
+	"plan":     {"plan", "", ""},
+	"rollback": {"rollback", "start", ""},
+	"rollout":  {"run", "start", ""},
+	"tick":     {"tick", "verify", ""},
 }
 
 func load(t *testing.T, name string) template {
@@ -173,8 +173,8 @@ func TestTemplatesRunTheirCommand(t *testing.T) {
 			if job["trigger"] != nil {
 				continue
 			}
-			if script := job["script"]; !reflect.DeepEqual(script, []any{"breakwater " + want.command}) {
-				t.Errorf("%s runs %v; want breakwater %s", key, script, want.command)
+			if script := job["script"]; !reflect.DeepEqual(script, []any{"breakwater " + want.command + want.flags}) {
+				t.Errorf("%s runs %v; want breakwater %s%s", key, script, want.command, want.flags)
 			}
 			for _, hook := range []string{"before_script", "after_script", "hooks"} {
 				if job[hook] != nil {

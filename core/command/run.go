@@ -55,6 +55,7 @@ const waitLeave core.Wait = "leave"
 type runCmd struct {
 	releaseFlags
 	waitFlag
+	Resume  bool   `help:"Begin no rollout: only go on with the one of this version that is under way. For the later jobs of a pipeline."`
 	Through string `help:"Go no further than to the end of this wave's bake, by name or by number from 1; where that has passed there is nothing to do. Default: through all." placeholder:"WAVE"`
 }
 
@@ -75,7 +76,7 @@ func (c *runCmd) Run(ctx context.Context, s *ship) error {
 	}
 	return s.rollOut(ctx, l, c.rolloutFlags, task{done: done, work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		req := ask(show)
-		req.Through = c.Through
+		req.Through, req.Resume = c.Through, c.Resume
 		return e.Run(ctx, req)
 	}})
 }

@@ -43,6 +43,9 @@ func (e *Engine) begin(ctx context.Context, req Request) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := req.goesOn(r); err != nil {
+			return nil, err
+		}
 		st, err := req.part(r)
 		if err != nil {
 			return nil, err
@@ -84,6 +87,19 @@ func (e *Engine) equip(ctx context.Context, req Request) (Gear, error) {
 		err = e.require(ctx, gear.Plan)
 	}
 	return gear, err
+}
+
+// goesOn refuses to begin a rollout where one is only to be gone on with. One that has succeeded has nothing left to do.
+func (req Request) goesOn(r *core.Rollout) error {
+	if !req.Resume || r.Start.Version == req.Version && (!r.State.Over() || r.State == core.StateSucceeded) {
+		return nil
+	}
+	was := "there is no rollout yet"
+	if r.State != "" {
+		was = fmt.Sprintf("rollout %s of version %s is %s", r.ID, r.Start.Version, r.State)
+	}
+	return Blocked{Reason: fmt.Sprintf("No rollout of version %s is under way on %s: %s. This job only goes on with one; the first job of the rollout begins it.",
+		req.Version, r.Line, was)}
 }
 
 // part is the part of a rollout that is asked for; nil is all of it.

@@ -79,6 +79,7 @@ type Request struct {
 	FirstRelease bool   // there is no previous version
 	AcceptDrift  string // why it may go out over targets that do not run what the ledger says; empty: it may not
 	Emergency    string // why it takes the plan's fast lane; empty: it does not
+	Resume       bool   // begin no rollout, only go on with one
 	Through      string // the last wave that is worked on, by name or by number from 1; empty: there is none that is too far
 	PlanFile     string
 	PlanText     string

@@ -183,7 +183,7 @@ func (c Child) jobs(wave int) []namedJob {
 	job := func(name, action, wait string, in, takes time.Duration) namedJob {
 		j := namedJob{w.Name + ": " + name, gitlabJob{
 			Extends: gitlabBase, Stage: w.Name, Timeout: minutes(takes + c.back(wave)),
-			Environment: &gitlabEnvironment{c.Environment, action}, Script: []string{c.command(wave, wait)},
+			Environment: &gitlabEnvironment{c.Environment, action}, Script: []string{c.command(wave, wait, wave > 0 || action != "start")},
 		}}
 		if in > 0 {
 			j.When, j.StartIn = "delayed", delay(in)
@@ -201,12 +201,17 @@ func (c Child) jobs(wave int) []namedJob {
 	return append(all, job("verdict", "verify", "inline", bake.Min-last, bake.Max-bake.Min))
 }
 
-// command is what a job runs. Nothing but a number that was counted here is in it.
-func (c Child) command(wave int, wait string) string {
-	if wave == len(c.Waves)-1 {
-		return "breakwater run --wait " + wait
+// command is what a job runs. Nothing but a number that was counted here is in it. Only the first job may begin a rollout:
+// one that is run again after a rollback must not.
+func (c Child) command(wave int, wait string, resume bool) string {
+	command := "breakwater run --wait " + wait
+	if resume {
+		command += " --resume"
 	}
-	return fmt.Sprintf("breakwater run --wait %s --through %d", wait, wave+1)
+	if wave < len(c.Waves)-1 {
+		command += fmt.Sprintf(" --through %d", wave+1)
+	}
+	return command
 }
 
 // looks are when jobs look at a bake, before its shortest end: after an eighth, a quarter and a half, because most of what is

@@ -170,6 +170,9 @@ func TestGitLabChain(t *testing.T) {
 			}
 		}
 		command := "breakwater run --wait " + wait
+		if i > 0 {
+			command += " --resume"
+		}
 		if wave != "wave-3" {
 			command += " --through " + wave[len("wave-"):]
 		}

@@ -19,7 +19,7 @@ func (s *Server) identity(w http.ResponseWriter, r *http.Request, key, region st
 	case "AssumeRole":
 		fmt.Fprintf(w, frame, action, fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"+
 			"<SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials>",
-			strings.NewReplacer(":", ".", "/", ".").Replace(r.FormValue("RoleArn")), time.Now().Add(time.Hour).UTC().Format(time.RFC3339)))
+			strings.NewReplacer(":", ".", "/", ".").Replace(r.FormValue("RoleArn")), s.now().Add(time.Hour).UTC().Format(time.RFC3339)))
 	default:
 		s.t.Errorf("nobody knows sts:%s", action)
 		w.WriteHeader(http.StatusBadRequest)
