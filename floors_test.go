@@ -28,6 +28,7 @@ var floors = map[string]struct {
 	"core/engine":             {may: []string{"core"}, others: true}, // go-multierror
 	"core/config":             {may: []string{"core"}, others: true},
 	"core/environ":            {},
+	"core/plain":              {},
 	"core/patient":            {may: []string{"core"}},
 	"core/github":             {may: []string{"core", "core/patient"}, others: true},
 	"core/gitlab":             {may: []string{"core", "core/patient"}, others: true},
@@ -46,8 +47,8 @@ var floors = map[string]struct {
 	"core/report":             {may: []string{"core"}, others: true},
 	"core/command":            {may: []string{"core", "core/*"}, others: true},
 	"actions":                 {may: []string{"core", "core/environ", "core/github"}, others: true},
-	"gitlab":                  {may: []string{"core", "core/environ", "core/gitlab"}},
-	"codebuild":               {may: []string{"core", "core/environ"}},
+	"gitlab":                  {may: []string{"core", "core/environ", "core/plain", "core/gitlab"}},
+	"codebuild":               {may: []string{"core", "core/environ", "core/plain"}},
 	".":                       {may: []string{"core", "core/command", "actions", "codebuild", "gitlab"}},
 	"core/github/githubtest":  {others: true},
 	"core/ledger/ledgertest":  {may: []string{"core"}, others: true},

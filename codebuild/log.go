@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/plain"
 )
 
 // A log writes to the log of a build, which folds nothing and takes no commands. Each call is one write, so calls that
@@ -17,20 +17,16 @@ type log struct {
 	out   io.Writer
 	notes io.Writer // warnings and errors
 
-	mu      sync.Mutex
-	secrets []string // longest first: one may contain another
-	redact  *strings.Replacer
-	err     error
+	mu     sync.Mutex
+	redact plain.Mask
+	err    error
 }
 
 var _ core.Log = (*log)(nil)
 
 func newLog(out, notes io.Writer) *log {
-	return &log{out: out, notes: notes, redact: strings.NewReplacer()}
+	return &log{out: out, notes: notes, redact: plain.Mask{With: "***"}}
 }
-
-// leastLine is how long a line of a secret must be to be masked by itself, in bytes: a brace on its own says nothing.
-const leastLine = 6
 
 // Group prints text indented under its title.
 func (l *log) Group(title, text string) {
@@ -78,23 +74,7 @@ func place(note core.Annotation) string {
 func (l *log) Mask(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	parts := []string{strings.TrimSpace(secret)}
-	for line := range strings.Lines(secret) {
-		if line = strings.TrimSpace(line); len(line) >= leastLine {
-			parts = append(parts, line)
-		}
-	}
-	for _, part := range parts {
-		if part != "" && !slices.Contains(l.secrets, part) {
-			l.secrets = append(l.secrets, part)
-		}
-	}
-	slices.SortStableFunc(l.secrets, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(l.secrets))
-	for _, s := range l.secrets {
-		pairs = append(pairs, s, "***")
-	}
-	l.redact = strings.NewReplacer(pairs...)
+	l.redact.Add(secret)
 }
 
 // write writes once. The lock is held.

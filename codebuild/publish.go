@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/plain"
 )
 
 const (
@@ -89,14 +90,5 @@ func add(what, path, text string) error {
 // quoted is a value as one word of a shell and one line: between single quotes nothing means anything but a single quote. A
 // text that is no JSON is cut where it is long.
 func quoted(value string) string {
-	value = strings.TrimSpace(strings.ToValidUTF8(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, value), "\uFFFD"))
-	if len(value) > valueLimit && !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
-		value = strings.ToValidUTF8(value[:valueLimit], "") + "..."
-	}
-	return "'" + strings.ReplaceAll(value, "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(plain.Line(value, valueLimit), "'", `'\''`) + "'"
 }

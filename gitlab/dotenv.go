@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/plain"
 )
 
 // GitLab reads outputs from a file of NAME=value lines: there are no quotes, no comments and no values of several lines.
@@ -76,16 +77,7 @@ func rendered(all []core.Output) string {
 // harmless makes a value one line in which GitLab puts no other variable in: a $ is written $$. A text that is no JSON is
 // cut where it is long.
 func harmless(value string) string {
-	value = strings.TrimSpace(strings.ToValidUTF8(strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, value), "\uFFFD"))
-	if len(value) > valueLimit && !strings.HasPrefix(value, "[") && !strings.HasPrefix(value, "{") {
-		value = strings.ToValidUTF8(value[:valueLimit], "") + "..."
-	}
-	return strings.ReplaceAll(value, "$", "$$")
+	return strings.ReplaceAll(plain.Line(value, valueLimit), "$", "$$")
 }
 
 // sum tells values apart. Dollar signs do not count: whether GitLab has made one of two is not known here.

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/plain"
 )
 
 // A log writes to the log of a job. Each call is one write, so calls that overlap do not mix. A log that cannot be
@@ -20,23 +20,19 @@ type log struct {
 
 	mu       sync.Mutex
 	sections int
-	secrets  []string // longest first: one may contain another
-	redact   *strings.Replacer
+	redact   plain.Mask
 	err      error
 }
 
 var _ core.Log = (*log)(nil)
 
 func newLog(out, notes io.Writer, clock core.Clock) *log {
-	return &log{clock: clock, out: out, notes: notes, redact: strings.NewReplacer()}
+	return &log{clock: clock, out: out, notes: notes, redact: plain.Mask{With: "[MASKED]"}}
 }
 
 const (
 	// wipe is what GitLab wants around a marker: it wipes the marker's own line.
 	wipe = "\x1b[0K"
-
-	// leastLine is how long a line of a secret must be to be masked by itself, in bytes: a brace on its own says nothing.
-	leastLine = 6
 )
 
 // Group prints text in a section that is folded away. No text in it is taken for a marker.
@@ -91,23 +87,7 @@ func (l *log) Annotate(note core.Annotation) {
 func (l *log) Mask(secret string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	parts := []string{strings.TrimSpace(secret)}
-	for line := range strings.Lines(secret) {
-		if line = strings.TrimSpace(line); len(line) >= leastLine {
-			parts = append(parts, line)
-		}
-	}
-	for _, part := range parts {
-		if part != "" && !slices.Contains(l.secrets, part) {
-			l.secrets = append(l.secrets, part)
-		}
-	}
-	slices.SortStableFunc(l.secrets, func(a, b string) int { return len(b) - len(a) })
-	pairs := make([]string, 0, 2*len(l.secrets))
-	for _, s := range l.secrets {
-		pairs = append(pairs, s, "[MASKED]")
-	}
-	l.redact = strings.NewReplacer(pairs...)
+	l.redact.Add(secret)
 }
 
 // write writes once. The lock is held.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -29,8 +30,18 @@ type rule struct {
 
 func at[T any](key string) spot { return spot{reflect.TypeFor[T](), key} }
 
-// rules has every rule of the plan and of the policy.
-var rules = map[spot]rule{
+// rules has every rule of the plan, of its drivers and of the policy.
+var rules = joined(planRules, driverRules, policyRules)
+
+func joined(parts ...map[spot]rule) map[spot]rule {
+	all := make(map[spot]rule)
+	for _, part := range parts {
+		maps.Copy(all, part)
+	}
+	return all
+}
+
+var planRules = map[spot]rule{
 	at[core.Plan]("version"):       versionRule,
 	at[core.Plan]("service"):       nameRule,
 	at[core.Plan]("environment"):   nameRule,
@@ -74,69 +85,6 @@ var rules = map[spot]rule{
 	at[core.Windows]("freeze"):     {want: "at least one freeze, or leave the key out", ok: hasElement, schema: setMinItems},
 	at[core.Windows]("timezone"):   homeRule,
 	at[core.Freeze]("calendar"):    calendarRule,
-
-	at[core.Workflow]("workflow"):   workflowRule,
-	at[core.Workflow]("repository"): repositoryRule,
-	at[core.Workflow]("ref"):        refRule,
-	at[core.Workflow]("inputs"):     inputsRule,
-
-	at[core.Pipeline]("project"):    projectRule,
-	at[core.Pipeline]("ref"):        refRule,
-	at[core.Pipeline]("variables"):  variablesRule,
-	at[core.ManualJob]("job"):       manualRule,
-	at[core.ManualJob]("variables"): variablesRule,
-
-	at[core.AWS]("region"):                    regionRule,
-	at[core.AWS]("role"):                      roleRule,
-	at[core.AWS]("account"):                   accountRule,
-	at[core.CodeBuild]("project"):             fillRule,
-	at[core.CodeBuild]("source_version"):      fillRule,
-	at[core.CodeBuild]("env"):                 buildEnvRule,
-	at[core.CodeDeploy]("application"):        fillRule,
-	at[core.CodeDeploy]("group"):              fillRule,
-	at[core.CodeDeploy]("config"):             fillRule,
-	at[core.CodeDeployS3]("bucket"):           fillRule,
-	at[core.CodeDeployS3]("key"):              fillRule,
-	at[core.CodeDeployGitHub]("repository"):   fillRule,
-	at[core.CodeDeployGitHub]("commit"):       fillRule,
-	at[core.CodeDeployECS]("task_definition"): fillRule,
-	at[core.CodeDeployECS]("container"):       fillRule,
-	at[core.CodeDeployECS]("port"):            portRule,
-	at[core.CodeDeployLambda]("function"):     fillRule,
-	at[core.CodeDeployLambda]("alias"):        fillRule,
-	at[core.CodeDeployLambda]("version"):      fillRule,
-	at[core.CodePipeline]("pipeline"):         fillRule,
-	at[core.CodePipeline]("variables"):        pipelineVariablesRule,
-	at[core.CodePipeline]("sources"):          {want: "at least one source, or leave the key out", ok: hasElement, schema: setMinItems},
-	at[core.CodePipeline]("rollback_stage"):   fillRule,
-	at[core.CodePipelineSource]("action"):     fillRule,
-	at[core.CodePipelineSource]("value"):      fillRule,
-	at[core.CodePipelineApproval]("stage"):    stageRule,
-	at[core.CodePipelineApproval]("action"):   stageRule,
-	at[core.ECS]("cluster"):                   fillRule,
-	at[core.ECS]("service"):                   fillRule,
-	at[core.ECS]("container"):                 fillRule,
-	at[core.ECS]("image"):                     imageRule,
-	at[core.Lambda]("function"):               fillRule,
-	at[core.Lambda]("alias"):                  fillRule,
-	at[core.Lambda]("steps"):                  stepsRule,
-	at[core.LambdaCode]("bucket"):             fillRule,
-	at[core.LambdaCode]("key"):                fillRule,
-	at[core.LambdaCode]("image"):              fillRule,
-
-	at[core.Policy]("version"):         versionRule,
-	at[core.Policy]("rules"):           {want: "at least one rule, or leave the key out", ok: hasElement, schema: setMinItems},
-	at[core.LineMatch]("services"):     linesRule,
-	at[core.LineMatch]("environments"): linesRule,
-	at[core.BakeFloor]("min"):          someTime,
-	at[core.BakeFloor]("first"):        someTime,
-	at[core.BakeFloor]("emergency"):    someTime,
-	at[core.FirstWaveFloor]("max"):     shareRule,
-	at[core.GrowthFloor]("max"):        growthRule,
-	at[core.LargestFloor]("max"):       shareRule,
-	at[core.CheckFloor]("require"):     {want: "at least one check, or leave the key out", ok: hasElement, schema: setMinItems},
-	at[core.CheckMatch]("name"):        nameRule,
-	at[core.DriverFloor]("allow"):      {want: "at least one driver, or leave the key out", ok: hasElement, schema: setMinItems},
 }
 
 // Names end up in git refs, paths, job names and log lines: what any of those forbids, no name has.

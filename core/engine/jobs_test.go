@@ -236,7 +236,7 @@ func TestJobsWhatever(t *testing.T) {
 				if c.attempt++; c.attempt > 60 {
 					t.Fatal("it never ends")
 				}
-				time.Sleep(time.Minute)
+				elapse(time.Minute)
 			}
 			ends[c.last().State]++
 		})
