@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,48 +68,49 @@ func (c *cloud) wantDeployments(want ...string) {
 }
 
 // someone starts a deployment of the group that is not ours.
-func (c *cloud) someone(d awstest.Deployment) {
+func (c *cloud) someone(d awstest.Deployment) (is *awstest.Deployment) {
 	c.Look(home, func(s *awstest.State) {
 		d.Application, d.Group, d.Revision = "shop", "use1-a", archive("x")
-		s.Deploy(d)
+		is = s.Deploy(d)
 	})
+	return is
 }
 
 func TestCodeDeploy(t *testing.T) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
 		c := newGroup(t, core.CodeDeploy{})
 		c.timeout = timeout
-		c.starts(func(d *awstest.Deployment) {
-			switch b {
-			case deploytest.Fails:
-				d.Ends, d.ErrorCode, d.Error = "Failed", "HEALTH_CONSTRAINTS", "too many instances failed"
-				d.Targets = []awstest.Target{{ID: "i-1", Status: "Failed", Event: "AfterInstall", Script: "install.sh", Message: deploytest.Complaint + " " + deploytest.Secret}}
-			case deploytest.Hangs:
-				d.Looks = -1
-			}
-		})
-		if b == deploytest.Hangs {
-			c.clock = new(still)
+		behave := func(b deploytest.Behavior) {
+			c.Look(home, func(s *awstest.State) {
+				for _, d := range s.Deployments {
+					d.Looks = 2
+				}
+			})
+			c.starts(func(d *awstest.Deployment) {
+				switch b {
+				case deploytest.Fails:
+					d.Ends, d.ErrorCode, d.Error = "Failed", "HEALTH_CONSTRAINTS", "too many instances failed"
+					d.Targets = []awstest.Target{{ID: "i-1", Status: "Failed", Event: "AfterInstall", Script: "install.sh", Message: deploytest.Complaint + " " + deploytest.Secret}}
+				case deploytest.Hangs:
+					d.Looks = -1
+				case deploytest.Lies:
+					d.Revision = archive("v1")
+				}
+			})
 		}
-		return deploytest.World{
-			Driver: c.open(),
-			Version: func(target string) (version string) {
-				c.Look(home, func(s *awstest.State) {
-					if g := s.Groups["shop/"+target]; g != nil {
-						version = put(g.Runs)
-					}
-				})
-				return version
+		w := c.world(b, behave,
+			func(s *awstest.State, target string) string {
+				if g := s.Groups["shop/"+target]; g != nil {
+					return put(g.Runs)
+				}
+				return ""
 			},
-			Busy: func() (busy bool) {
-				c.Look(home, func(s *awstest.State) {
-					for _, d := range s.Deployments {
-						busy = busy || d.Active()
-					}
-				})
-				return busy
-			},
+			func(s *awstest.State) bool { return slices.ContainsFunc(s.Deployments, (*awstest.Deployment).Active) }, "CreateDeployment")
+		w.Foreign = func(string) func() bool {
+			theirs := c.someone(awstest.Deployment{Looks: 3})
+			return func() bool { return theirs.Status == "Succeeded" }
 		}
+		return w
 	})
 }
 
