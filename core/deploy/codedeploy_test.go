@@ -270,13 +270,13 @@ func TestCodeDeployAdopts(t *testing.T) {
 		want []string
 		err  string
 	}{
-		"the same goes on":     {act(), func(d *awstest.Deployment) { d.Looks = 3 }, again(act()), []string{"Succeeded v1", "Succeeded v2"}, ""},
-		"a deploy, now back":   {act(), func(d *awstest.Deployment) { d.Looks = -1 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
-		"it stops slowly":      {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 3 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
-		"it does not stop":     {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 99 }, back(), []string{"Succeeded v1", "InProgress v2"}, "an earlier deployment is still at work on use1-a: nobody knows that deployment d-000000002 has stopped"},
-		"the same has failed":  {act(), func(d *awstest.Deployment) { d.Ends = "Failed" }, again(act()), []string{"Succeeded v1", "Failed v2", "Succeeded v2"}, ""},
-		"it goes back already": {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Succeeded" }, back(), []string{"Succeeded v1", "Failed v2", "Succeeded v1"}, ""},
-		"it cannot go back":    {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Failed" }, back(), []string{"Succeeded v1", "Failed v2", "Failed v1", "Succeeded v1"}, ""},
+		"the same goes on":            {act(), func(d *awstest.Deployment) { d.Looks = 3 }, again(act()), []string{"Succeeded v1", "Succeeded v2"}, ""},
+		"a deploy, now back":          {act(), func(d *awstest.Deployment) { d.Looks = -1 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
+		"it stops slowly":             {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 3 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
+		"it does not stop":            {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 99 }, back(), []string{"Succeeded v1", "InProgress v2"}, "an earlier deployment is still at work on use1-a: nobody knows that deployment d-000000002 has stopped"},
+		"the same has failed":         {act(), func(d *awstest.Deployment) { d.Ends = "Failed" }, again(act()), []string{"Succeeded v1", "Failed v2", "Succeeded v2"}, ""},
+		"meanwhile it goes back":      {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Succeeded" }, back(), []string{"Succeeded v1", "Failed v2", "Succeeded v1"}, ""},
+		"meanwhile it cannot go back": {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Failed" }, back(), []string{"Succeeded v1", "Failed v2", "Failed v1", "Succeeded v1"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newGroup(t, core.CodeDeploy{})
@@ -289,7 +289,7 @@ func TestCodeDeployAdopts(t *testing.T) {
 			})
 			ctx, kill := context.WithCancel(t.Context())
 			w.Meddle(func(action string, _ map[string]any, serve func() (map[string]any, *awstest.Fault)) (map[string]any, *awstest.Fault) {
-				if action == "codedeploy:StopDeployment" || action == "codedeploy:GetDeployment" {
+				if ctx.Err() != nil {
 					return nil, &awstest.Fault{Lost: true} // the process is dead
 				}
 				out, fault := serve()
@@ -302,6 +302,9 @@ func TestCodeDeployAdopts(t *testing.T) {
 				t.Errorf("it was taken for done: %s", output)
 			}
 			w.Meddle(nil)
+			if strings.HasPrefix(name, "meanwhile") {
+				w.Look(home, (*awstest.State).Rest)
+			}
 			w.deploy(t.Context(), c.now, c.err)
 			w.wantDeployments(c.want...)
 		})
