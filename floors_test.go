@@ -33,6 +33,7 @@ var floors = map[string]struct {
 	"core/github":             {may: []string{"core", "core/patient"}, others: true},
 	"core/gitlab":             {may: []string{"core", "core/patient"}, others: true},
 	"core/aws":                {may: []string{"core"}, others: true},
+	"core/codecommit":         {may: []string{"core/aws"}, others: true},
 	"core/aws/awstest":        {},
 	"core/aws/cloudwatchtest": {others: true},
 	"core/aws/s3test":         {others: true},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path/filepath"
 	"regexp"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -47,7 +46,7 @@ func (c *planCmd) child(s *ship, w io.Writer, l *loaded, waves []core.StartWave)
 		}
 	}
 	return report.GitLab(w, report.Child{
-		Plan: l.Plan, File: filepath.ToSlash(l.file), Waves: waves, Environment: environment, Include: c.Include, Image: c.Image, Variables: s.handedDown(),
+		Plan: l.Plan, File: l.again, Waves: waves, Environment: environment, Include: c.Include, Image: c.Image, Variables: s.handedDown(),
 	})
 }
 

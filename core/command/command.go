@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/codecommit"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/engine"
 	"github.com/breakwater-ci/breakwater/core/report"
@@ -193,6 +194,7 @@ type ship struct {
 	drivers []any        // that were opened: some count what they ask
 	looks   report.Looks // what the checks saw, for the report
 	closers []io.Closer  // what stays open until the command ends
+	fetched map[codecommit.Place]codecommit.File
 }
 
 func newShip(env Env) *ship {

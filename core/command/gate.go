@@ -28,7 +28,7 @@ func (c *gateCmd) Run(ctx context.Context, s *ship) error {
 	if c.StatusCheck < 0 || c.StatusCheck > 0 && !checks {
 		return usage{errors.New("--status-check is the id of an external status check of GitLab, in a job there")}
 	}
-	l, err := s.load(c.Plan, nil)
+	l, err := s.load(ctx, c.Plan, nil)
 	if err != nil {
 		return err
 	}

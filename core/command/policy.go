@@ -18,7 +18,7 @@ import (
 
 // policyFlag is the flag of every command that acts on a plan, or says what would come of it.
 type policyFlag struct {
-	Policy string `help:"Floors that the plan must keep to: a file, git:REF:FILE of this repository, or REPOSITORY@REF:FILE of another." placeholder:"PLACE"`
+	Policy string `help:"Floors that the plan must keep to: a file, git:REF:FILE of this repository, REPOSITORY@REF:FILE of another, or codecommit:REPOSITORY@REF:FILE." placeholder:"PLACE"`
 }
 
 // A lawbook is a policy with where it was read.
@@ -49,6 +49,9 @@ func (s *ship) policy(ctx context.Context, f policyFlag, dir string) (*lawbook, 
 
 // policyFile reads the text of a policy from where the flag says.
 func (s *ship) policyFile(ctx context.Context, place, dir string) (ledger.File, error) {
+	if there, ok, err := s.inCodeCommit(ctx, place); ok || err != nil {
+		return ledger.File{Name: there.Name(), Commit: there.Commit, Text: there.Text}, err
+	}
 	env := ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock}
 	if here, ok := strings.CutPrefix(place, "git:"); ok {
 		ref, name, _ := strings.Cut(here, ":")
