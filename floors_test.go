@@ -49,7 +49,7 @@ var floors = map[string]struct {
 	"core/command":            {may: []string{"core", "core/*"}, others: true},
 	"actions":                 {may: []string{"core", "core/environ", "core/github"}, others: true},
 	"gitlab":                  {may: []string{"core", "core/environ", "core/plain", "core/gitlab"}},
-	"codebuild":               {may: []string{"core", "core/environ", "core/plain"}},
+	"codebuild":               {may: []string{"core", "core/aws", "core/codecommit", "core/environ", "core/plain"}},
 	".":                       {may: []string{"core", "core/command", "actions", "codebuild", "gitlab"}},
 	"core/github/githubtest":  {others: true},
 	"core/ledger/ledgertest":  {may: []string{"core"}, others: true},

@@ -108,12 +108,16 @@ func (c *gateCmd) shut(ctx context.Context, s *ship, l core.Line, changes []core
 
 func (c *gateCmd) showGates(ctx context.Context, s *ship, l core.Line, changes []core.Change, gates []core.Gate) error {
 	writer, writes := s.forge.(core.StatusWriter)
+	usher, ushers := s.forge.(core.Usher)
 	doorman, _ := s.forge.(core.Doorman)
 	var failed []error
 	for i, change := range changes {
 		mark := report.MarkGate(l, gates[i])
 		var err1, err2 error
-		if writes && !slices.Contains(change.Shows, mark) { // GitHub takes a thousand of one name for a commit, and then no more
+		switch {
+		case ushers:
+			err1 = usher.Show(ctx, change, mark)
+		case writes && !slices.Contains(change.Shows, mark): // GitHub takes a thousand of one name for a commit, and then no more
 			err1 = writer.SetStatus(ctx, change.Commit, mark)
 		}
 		if c.StatusCheck > 0 {
