@@ -38,7 +38,7 @@ var floors = map[string]struct {
 	"core/aws/cloudwatchtest": {others: true},
 	"core/aws/s3test":         {others: true},
 	"core/gitlab/gitlabtest":  {others: true},
-	"core/ledger":             {may: []string{"core", "core/aws", "core/github", "core/gitlab"}, others: true},
+	"core/ledger":             {may: []string{"core", "core/aws", "core/codecommit", "core/github", "core/gitlab"}, others: true},
 	"core/metric":             {may: []string{"core", "core/aws", "core/shell"}, others: true},
 	"core/shell":              {may: []string{"core"}},
 	"core/deploy":             {may: []string{"core", "core/aws", "core/github", "core/gitlab", "core/shell"}, others: true},
