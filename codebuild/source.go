@@ -53,11 +53,8 @@ func (f *Forge) OnSource() core.Forge {
 type source struct {
 	*Forge
 
-	opening sync.Once
-	client  *codecommit.Client
-	failed  error
-
 	mu      sync.Mutex
+	client  *codecommit.Client
 	said    map[string]saying          // by where, and its first words
 	parents map[string]string          // of commits
 	pulls   map[string]codecommit.Pull // by the names of changes
@@ -69,17 +66,25 @@ var _ core.Counted = (*source)(nil)
 
 // api is the way to CodeCommit. It asks nobody yet.
 func (s *source) api(ctx context.Context) (*codecommit.Client, error) {
-	s.opening.Do(func() {
-		s.client, s.failed = codecommit.Open(ctx, aws.Options{Region: s.from.Region, Role: s.env.Get(roleVariable)}, aws.Env{Lookup: s.env.Get, Clock: s.clock})
-		if s.failed != nil && s.env.Get(roleVariable) != "" {
-			s.failed = fmt.Errorf("%w; the role is that of %s", s.failed, roleVariable)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client == nil {
+		client, err := codecommit.Open(ctx, aws.Options{Region: s.from.Region, Role: s.env.Get(roleVariable)}, aws.Env{Lookup: s.env.Get, Clock: s.clock})
+		if err != nil && s.env.Get(roleVariable) != "" {
+			err = fmt.Errorf("%w; the role is that of %s", err, roleVariable)
 		}
-	})
-	return s.client, s.failed
+		if err != nil {
+			return nil, err
+		}
+		s.client = client
+	}
+	return s.client, nil
 }
 
 // Requests implements [core.Counted].
 func (s *source) Requests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.client == nil {
 		return 0
 	}

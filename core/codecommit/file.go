@@ -15,8 +15,8 @@ import (
 	"github.com/breakwater-ci/breakwater/core/aws"
 )
 
-// scheme begins a place in CodeCommit.
-const scheme = "codecommit:"
+// Scheme begins a place in CodeCommit.
+const Scheme = "codecommit:"
 
 // A Place is a file of a repository as of a ref: codecommit:REPOSITORY@REF:FILE.
 type Place struct{ Repository, Ref, Path string }
@@ -28,7 +28,7 @@ var (
 
 // ParsePlace reads a place. It reports false for what is none in CodeCommit, and an error for what is meant to be one.
 func ParsePlace(text string) (p Place, ok bool, err error) {
-	rest, ok := strings.CutPrefix(text, scheme)
+	rest, ok := strings.CutPrefix(text, Scheme)
 	if !ok {
 		return Place{}, false, nil
 	}
@@ -59,9 +59,6 @@ type File struct {
 
 // Name is what people see of the file: REPOSITORY@COMMIT:FILE.
 func (f File) Name() string { return f.Repository + "@" + f.Commit + ":" + f.Path }
-
-// Place is where the very same file is found again.
-func (f File) Place() string { return scheme + f.Name() }
 
 // File reads a file. A branch is first resolved to the commit at its tip, once, and goes before a tag of the same name, which
 // more people may make.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/check"
+	"github.com/breakwater-ci/breakwater/core/codecommit"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/deploy"
 	"github.com/breakwater-ci/breakwater/core/engine"
@@ -31,7 +32,7 @@ import (
 
 // planFlag is the flag of every command that needs a plan.
 type planFlag struct {
-	Plan string `help:"The plan: a file, or codecommit:REPOSITORY@REF:FILE. Default: breakwater.yaml, .github/breakwater.yaml or .gitlab/breakwater.yaml." placeholder:"FILE"`
+	Plan string `help:"The plan: a file, or in git, as --policy may be. Default: breakwater.yaml, .github/breakwater.yaml or .gitlab/breakwater.yaml." placeholder:"FILE"`
 }
 
 // A loaded is a plan with the text that it was read from.
@@ -61,14 +62,18 @@ func (s *ship) load(ctx context.Context, file string, lookup func(string) (strin
 	return l, nil
 }
 
-// planText reads the text of a plan. One from CodeCommit is only a text: its commands and files are in the working folder.
+// planText reads the text of a plan. One from elsewhere is only a text: its commands and files are in the working folder. It is
+// called by its commit from then on.
 func (s *ship) planText(ctx context.Context, l *loaded, file string) error {
-	there, ok, err := s.inCodeCommit(ctx, file)
+	there, ok, err := s.fetch(ctx, file, l.dir)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the plan cannot be read: %w", err)
 	case ok:
-		l.file, l.again, l.text = there.Name(), there.Place(), string(there.Text)
+		l.file, l.text, l.again = there.Pinned, string(there.Text), there.Pinned
+		if strings.HasPrefix(file, codecommit.Scheme) {
+			l.again = codecommit.Scheme + there.Pinned
+		}
 		return nil
 	}
 	if file == "" {
