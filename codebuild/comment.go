@@ -34,14 +34,13 @@ func (s *source) SetStatus(ctx context.Context, commit string, st core.Status) e
 		return err
 	}
 	first, text := s.status(st)
-	return s.say(ctx, api, t, first, text, true)
+	return s.say(ctx, api, t, first, text+fmt.Sprintf("\n[Build %d](%s)\n", s.job.Actor.Attempt, s.job.Actor.URL), true)
 }
 
 // status is a status as a comment, and the words that it begins with whatever it says.
 func (s *source) status(st core.Status) (first, text string) {
 	first = "Breakwater: **" + escaped(st.Name) + "** "
-	text = fmt.Sprintf("%sis **%s**\n\n%s\n", first, escaped(string(st.State)), escaped(s.out.redacted(st.Description)))
-	return first, text + fmt.Sprintf("\n[Build %d](%s)\n", s.job.Actor.Attempt, s.job.Actor.URL)
+	return first, fmt.Sprintf("%sis **%s**\n\n%s\n", first, escaped(string(st.State)), escaped(s.out.redacted(st.Description)))
 }
 
 // Comment implements [core.Commenter]: there is one comment for each name on each pull request that the commit came from, as

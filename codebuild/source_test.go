@@ -163,7 +163,7 @@ func TestSource(t *testing.T) {
 
 // TestStatus: a status is one comment on the commit for each name, by whichever build.
 func TestStatus(t *testing.T) {
-	for name, anySession := range map[string]bool{"an approval is a role's": true, "an approval is a session's": false} {
+	for name, anySession := range map[string]bool{"a comment is a role's": true, "a comment is a session's": false} {
 		t.Run(name, func(t *testing.T) {
 			y := newYard(t)
 			initial, commit := y.push("main"), y.push("main")
@@ -221,6 +221,14 @@ func TestOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	y.wantSaid(commit, forged, forged, "bad", "worse")
+	mine := y.said(commit)[3]
+	y.change(func(s *awstest.State) {
+		s.Repositories["shop"].Comments = []*awstest.Comment{{ID: "copy", Author: other, Content: mine, Commit: commit}}
+	})
+	if err := y.build(41).SetStatus(t.Context(), commit, failure("worse")); err != nil {
+		t.Fatal(err)
+	}
+	y.wantSaid(commit, "worse", "worse") // the first is a copy by somebody else
 }
 
 // TestLostAnswer: a comment whose answer was lost is there once, and throttling is waited out.
@@ -272,12 +280,13 @@ func TestComment(t *testing.T) {
 	y.ask(awstest.PullRequest{Source: "feature", Title: "the one", Closed: true, Merged: merge})
 	y.ask(awstest.PullRequest{Source: "feature", Title: "open"})
 	s := y.build(41)
-	for _, text := range []string{"# bad\n", "# good\n"} {
+	s.Log().Mask("s3cr3t")
+	for _, text := range []string{"# bad\n", "# good s3cr3t\n"} {
 		if err := s.Comment(t.Context(), merge, "shop/test", text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	y.wantSaid("#6", "Breakwater: **the report of shop/test**\n\n# good\n")
+	y.wantSaid("#6", "Breakwater: **the report of shop/test**\n\n# good ***\n")
 	y.wantSaid(merge)
 	if err := s.Comment(t.Context(), source, "shop/test", "# a branch\n"); err != nil {
 		t.Fatal(err)
