@@ -46,6 +46,7 @@ type Session struct {
 	sent     atomic.Int64
 	verified sync.Mutex
 	account  string // that we are in, once that is known
+	caller   string // who we are, once that is known
 }
 
 // Open makes a session. It asks nobody yet: an error is a mistake in the options or in the machine's configuration.
@@ -131,15 +132,35 @@ func (s *Session) Verify(ctx context.Context) error {
 	}
 	s.verified.Lock()
 	defer s.verified.Unlock()
-	if s.account == "" {
-		who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-		if err != nil {
-			return Refused("say in which account we are", "sts:GetCallerIdentity", err)
-		}
-		s.account = sdk.ToString(who.Account)
+	if err := s.who(ctx, "say in which account we are"); err != nil {
+		return err
 	}
 	if s.account != s.options.Account {
 		return &wrongAccount{is: s.account, want: s.options.Account}
+	}
+	return nil
+}
+
+// Caller asks AWS who we are, once: an ARN, of a role with the name of the session.
+func (s *Session) Caller(ctx context.Context) (string, error) {
+	s.verified.Lock()
+	defer s.verified.Unlock()
+	err := s.who(ctx, "say who we are")
+	return s.caller, err
+}
+
+// who learns who we are. The lock is held.
+func (s *Session) who(ctx context.Context, do string) error {
+	if s.account != "" {
+		return nil
+	}
+	who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return Refused(do, "sts:GetCallerIdentity", err)
+	}
+	if s.account, s.caller = sdk.ToString(who.Account), sdk.ToString(who.Arn); s.account == "" || s.caller == "" {
+		s.account = ""
+		return fmt.Errorf("AWS does not %s: its answer is empty", do)
 	}
 	return nil
 }
