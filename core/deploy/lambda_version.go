@@ -46,7 +46,7 @@ func (u unpublished) Error() string {
 // published looks for what was published already.
 func (s *shift) published(ctx context.Context) (string, error) {
 	found, numbered := "", ""
-	pages := lambda.NewListVersionsByFunctionPaginator(s.api, &lambda.ListVersionsByFunctionInput{FunctionName: &s.of})
+	pages := lambda.NewListVersionsByFunctionPaginator(s.api.versions, &lambda.ListVersionsByFunctionInput{FunctionName: &s.of})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
