@@ -4,7 +4,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -112,4 +115,36 @@ func permitted(may []string, room string) bool {
 		}
 	}
 	return false
+}
+
+// whole are the files that may keep a whole client of AWS' SDK: of these services the SDK itself keeps every operation.
+var whole = []string{"core/aws/identity.go", "core/ledger/s3_bucket.go", "core/deploy/ecs.go"}
+
+// TestCalls keeps clients of AWS' SDK out of the fields of types. The linker keeps every method of every type that reflection
+// may reach, and with a client all operations of its service, which is more than a megabyte of the binary for each.
+func TestCalls(t *testing.T) {
+	service := regexp.MustCompile(`aws-sdk-go-v2/service/(\w+)"`)
+	files := 0
+	for room := range floors {
+		paths, err := filepath.Glob(filepath.Join(room, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range service.FindAllStringSubmatch(string(text), -1) {
+				files++
+				field := regexp.MustCompile(`(?m)^\t+\w*[ ]*\*` + s[1] + `\.Client\b`)
+				if field.Match(text) && !slices.Contains(whole, filepath.ToSlash(path)) {
+					t.Errorf("%s: a type has a whole client of %s: let it have the calls that it makes", path, s[1])
+				}
+			}
+		}
+	}
+	if files == 0 {
+		t.Error("no file asks AWS")
+	}
 }
