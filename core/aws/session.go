@@ -40,12 +40,12 @@ type Env struct {
 type Session struct {
 	Config sdk.Config
 
-	options  Options
-	http     *client
-	custom   bool // the address of the services is not AWS' own
-	sent     atomic.Int64
-	verified sync.Mutex
-	account  string // that we are in, once that is known
+	options Options
+	http    *client
+	custom  bool // the address of the services is not AWS' own
+	sent    atomic.Int64
+	asked   sync.Mutex
+	who     Identity // once that is known
 }
 
 // Open makes a session. It asks nobody yet: an error is a mistake in the options or in the machine's configuration.
@@ -123,23 +123,35 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// Verify asks AWS in which account we are, once, and refuses any other than the one that the options name. It is for
-// whoever is about to look at or to change something; without an account in the options it asks nobody.
+// An Identity is whom AWS takes us for.
+type Identity struct{ ARN, Account string }
+
+// Identify asks AWS who we are, once.
+func (s *Session) Identify(ctx context.Context) (Identity, error) {
+	s.asked.Lock()
+	defer s.asked.Unlock()
+	if s.who.Account == "" {
+		who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return Identity{}, Refused("say in which account we are", "sts:GetCallerIdentity", err)
+		}
+		s.who = Identity{ARN: sdk.ToString(who.Arn), Account: sdk.ToString(who.Account)}
+	}
+	return s.who, nil
+}
+
+// Verify asks AWS in which account we are, and refuses any other than the one that the options name. It is for whoever is
+// about to look at or to change something; without an account in the options it asks nobody.
 func (s *Session) Verify(ctx context.Context) error {
 	if s.options.Account == "" {
 		return nil
 	}
-	s.verified.Lock()
-	defer s.verified.Unlock()
-	if s.account == "" {
-		who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-		if err != nil {
-			return Refused("say in which account we are", "sts:GetCallerIdentity", err)
-		}
-		s.account = sdk.ToString(who.Account)
+	who, err := s.Identify(ctx)
+	if err != nil {
+		return err
 	}
-	if s.account != s.options.Account {
-		return &wrongAccount{is: s.account, want: s.options.Account}
+	if who.Account != s.options.Account {
+		return &wrongAccount{is: who.Account, want: s.options.Account}
 	}
 	return nil
 }

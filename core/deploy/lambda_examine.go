@@ -1,0 +1,53 @@
+package deploy
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/breakwater-ci/breakwater/core"
+)
+
+// Place implements [core.Examiner].
+func (f *function) Place(act core.Act) (string, error) { return f.place(act, f.Function, f.Alias) }
+
+// Examine implements [core.Examiner].
+func (f *function) Examine(ctx context.Context, act core.Act) []core.Diagnosis {
+	s := &shift{function: f, act: act}
+	needs := []string{"lambda:GetAlias", "lambda:GetFunctionConfiguration", "lambda:ListVersionsByFunction", "lambda:UpdateAlias"}
+	if f.Code != nil {
+		needs = append(needs, "lambda:PublishVersion", "lambda:UpdateFunctionCode")
+	}
+	return f.examine(ctx, act, "aws-lambda", needs, s.open, func(t *audit) {
+		t.place = s.String()
+		of := s.resource()
+		seen := t.try("lambda:GetAlias", of+":"+s.alias, func() (err error) {
+			s.is, err = s.look(ctx)
+			return err
+		})
+		t.try("lambda:ListVersionsByFunction", of, func() error {
+			_, err := s.api.versions(ctx, &lambda.ListVersionsByFunctionInput{FunctionName: &s.of})
+			return err
+		})
+		in := &lambda.GetFunctionConfigurationInput{FunctionName: &s.of}
+		if seen {
+			in.Qualifier = &s.is.version
+			of += ":" + s.is.version
+		}
+		t.try("lambda:GetFunctionConfiguration", of, func() error {
+			_, err := s.api.GetFunctionConfiguration(ctx, in)
+			return err
+		})
+		if err := s.foreign(); seen && err != nil {
+			t.problem("A rollout would be refused until that is mended.", "%v", err)
+		}
+	})
+}
+
+// resource is the function as policies name it.
+func (s *shift) resource() string {
+	if isARN(s.of) {
+		return s.of
+	}
+	return "function:" + s.of
+}
