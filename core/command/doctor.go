@@ -217,7 +217,7 @@ func (e *examination) drivers(ctx context.Context, l *loaded) {
 	}
 	acts := make([]core.Act, len(e.targets))
 	for i, t := range e.targets {
-		acts[i] = core.Act{Rollout: fmt.Sprintf("%s-%s-0", l.Service, l.Environment), Target: t, Version: e.ship.forge.Job().Commit}
+		acts[i] = core.Act{Rollout: fmt.Sprintf("%s-%s-0", l.Service, l.Environment), Target: t, Version: cmp.Or(e.ship.forge.Job().Commit, "unreleased")}
 	}
 	look := func(key, name string, options any, timeout time.Duration) {
 		driver, err := e.driver(key, name, options, e.shell(l.dir), timeout)

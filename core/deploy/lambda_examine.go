@@ -2,10 +2,12 @@ package deploy
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws"
 )
 
 // Place implements [core.Examiner].
@@ -38,9 +40,33 @@ func (f *function) Examine(ctx context.Context, act core.Act) []core.Diagnosis {
 			_, err := s.api.GetFunctionConfiguration(ctx, in)
 			return err
 		})
+		if f.Code != nil {
+			s.rehearse(ctx, t)
+		}
 		if err := s.foreign(); seen && err != nil {
 			t.problem("A rollout would be refused until that is mended.", "%v", err)
 		}
+	})
+}
+
+// rehearse asks whether the code may be changed: of all that changes something, only that can be asked without doing it.
+// What AWS says of the code itself is no matter, as it may not be there yet.
+func (s *shift) rehearse(ctx context.Context, t *audit) {
+	in, err := s.newCode()
+	if err != nil {
+		t.problem("Mend code in the plan, or the labels of the target.", "%v", err)
+		return
+	}
+	in.DryRun = true
+	t.try("lambda:UpdateFunctionCode", s.resource(), func() error {
+		_, err := s.api.UpdateFunctionCode(ctx, in)
+		switch {
+		case aws.Code(err) == "InvalidParameterValueException", aws.Code(err) == "ResourceConflictException":
+			return nil
+		case err != nil && aws.Denied(err) && (strings.Contains(err.Error(), "denied by S3") || strings.Contains(err.Error(), "ECR image")):
+			return nil
+		}
+		return err
 	})
 }
 
