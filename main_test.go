@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.CopyFS(env.WorkDir, os.DirFS("testdata/scripts/common"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await, "buildspec": writeBuild},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await, "buildspec": writeBuild, "cloud": cloud(t)},
 	})
 }
 

@@ -57,7 +57,7 @@ func (a *amazon) examine(ctx context.Context, act core.Act, driver string, needs
 	t.found = append(t.found, core.Well("aws", "We are %s.", t.who.ARN))
 	look(t)
 	if permitted := t.without(t.asked, t.denied); len(permitted) > 0 {
-		t.found = append(t.found, core.Well(driver, "AWS lets us do on %s in %s: %s.", t.place, t.region, strings.Join(permitted, ", ")))
+		t.found = append(t.found, core.Well(driver, "On the %s in %s AWS permits %s.", t.place, t.region, strings.Join(permitted, ", ")))
 	}
 	if untried := t.without(needs, t.asked); len(untried) > 0 {
 		t.found = append(t.found, core.Diagnosis{About: driver, Health: core.HealthUntried,
@@ -77,6 +77,11 @@ func (*audit) without(list, other []string) []string {
 func (t *audit) problem(do, format string, args ...any) {
 	what := strings.TrimSuffix(shell.OneLine(fmt.Sprintf(format, args...)), ".") + "."
 	t.found = append(t.found, core.Diagnosis{About: t.driver, Health: core.HealthProblem, What: what, Do: do})
+}
+
+// refused says that the driver would not deploy as things are.
+func (t *audit) refused(why error) {
+	t.problem("Mend that before a rollout.", "A rollout would be refused: %v", why)
 }
 
 // absent are the names that services give to what is not there.
@@ -99,16 +104,16 @@ func (t *audit) try(action, resource string, call func() error) bool {
 	case aws.Denied(err):
 		t.asked, t.denied = append(t.asked, action), append(t.denied, action)
 		t.problem("Give the role that action; docs/drivers.md has its whole policy.", "%v",
-			aws.Refused("let us look at "+t.place, action+" on "+t.arn(action, resource), err))
+			aws.Refused("let us look at the "+t.place, action+" on "+t.arn(action, resource), err))
 	case none || slices.Contains(absent, aws.Code(err)):
 		t.asked = append(t.asked, action)
 		if !t.gone {
-			t.problem("Create it, or mend its name or the region in the plan.", "%s is not there in %s, account %s: %v", t.place, t.region, t.who.Account, said(err))
+			t.problem("Create it, or mend its name or the region in the plan.", "There is no %s in %s, account %s: %v", t.place, t.region, t.who.Account, said(err))
 		}
 		t.gone = true
 	default:
 		t.mute = aws.Code(err) == ""
-		t.problem("Run the doctor again; if this stays, a rollout would fail the same way.", "%s in %s could not be looked at: %v", t.place, t.region, said(err))
+		t.problem("Run the doctor again; if this stays, a rollout would fail the same way.", "The %s in %s could not be looked at: %v", t.place, t.region, said(err))
 	}
 	return false
 }

@@ -131,7 +131,7 @@ func TestExamineDenied(t *testing.T) {
 				if denied == "ecs:DescribeTaskDefinition" {
 					want = "; allow " + denied + " on *."
 				}
-				if wrong := ill(found); len(wrong) != 1 || !strings.HasPrefix(wrong[0], "problem: AWS does not let us look at ") || !strings.Contains(wrong[0], want) {
+				if wrong := ill(found); len(wrong) != 1 || !strings.HasPrefix(wrong[0], "problem: AWS does not let us look at the ") || !strings.Contains(wrong[0], want) {
 					t.Errorf("%q; want %q", wrong, want)
 				}
 				if slices.Contains(named(found, core.HealthOK), denied) || slices.Contains(named(found, core.HealthUntried), denied) {
@@ -145,11 +145,11 @@ func TestExamineDenied(t *testing.T) {
 // TestExamineMissing: what is not there is said once, with where it was looked for.
 func TestExamineMissing(t *testing.T) {
 	for kind, want := range map[string]string{
-		"aws-codebuild":    "problem: the project shop-deploy is not there in eu-west-1, account 123456789012: codebuild:ListBuildsForProject: ",
-		"aws-codedeploy":   "problem: shop/use1-a is not there in eu-west-1, account 123456789012: codedeploy:GetDeploymentGroup: ",
-		"aws-codepipeline": "problem: the pipeline shop-use1-a is not there in eu-west-1, account 123456789012: codepipeline:ListPipelineExecutions: ",
-		"aws-ecs":          "problem: the service main/use1-a is not there in eu-west-1, account 123456789012: there is no service main/use1-a.",
-		"aws-lambda":       "problem: shop:live is not there in eu-west-1, account 123456789012: lambda:GetAlias: ",
+		"aws-codebuild":    "problem: There is no project shop-deploy in eu-west-1, account 123456789012: codebuild:ListBuildsForProject: ",
+		"aws-codedeploy":   "problem: There is no deployment group shop/use1-a in eu-west-1, account 123456789012: codedeploy:GetDeploymentGroup: ",
+		"aws-codepipeline": "problem: There is no pipeline shop-use1-a in eu-west-1, account 123456789012: codepipeline:ListPipelineExecutions: ",
+		"aws-ecs":          "problem: There is no service main/use1-a in eu-west-1, account 123456789012: there is no service main/use1-a.",
+		"aws-lambda":       "problem: There is no alias shop:live in eu-west-1, account 123456789012: lambda:GetAlias: ",
 	} {
 		t.Run(kind, func(t *testing.T) {
 			c := everything[kind](t)
@@ -178,17 +178,17 @@ func TestExamineFurther(t *testing.T) {
 		want   string
 	}{
 		"a function without its alias": {"aws-lambda", func(s *awstest.State) { clear(s.Functions["shop"].Aliases) },
-			"problem: shop:live is not there in eu-west-1, account 123456789012: lambda:GetAlias: Cannot find alias: live (ResourceNotFoundException)."},
+			"problem: There is no alias shop:live in eu-west-1, account 123456789012: lambda:GetAlias: Cannot find alias: live (ResourceNotFoundException)."},
 		"an alias of what changes": {"aws-lambda", func(s *awstest.State) { s.Functions["shop"].Aliases["live"].Version = "$LATEST" },
-			"problem: shop:live has $LATEST, which nobody could put back: give it a published version first."},
+			"problem: A rollout would be refused: shop:live has $LATEST, which nobody could put back: give it a published version first."},
 		"an alias that somebody shifts": {"aws-lambda", func(s *awstest.State) { s.Functions["shop"].Aliases["live"].Weights = map[string]float64{"2": 0.1} },
-			"problem: somebody else is shifting shop:live: it has 1, and 10% to 2; nothing was done: wait until that is over, or end it."},
+			"problem: A rollout would be refused: somebody else is shifting shop:live: it has 1, and 10% to 2; nothing was done: wait until that is over, or end it."},
 		"an alias of CodeDeploy": {"aws-codedeploy", func(s *awstest.State) { clear(s.Functions) },
-			"problem: shop:live is not there in eu-west-1, account 123456789012: lambda:GetAlias: Function not found: shop (ResourceNotFoundException)."},
+			"problem: There is no alias shop:live in eu-west-1, account 123456789012: lambda:GetAlias: Function not found: shop (ResourceNotFoundException)."},
 		"a pipeline without the approval": {"aws-codepipeline", func(s *awstest.State) { s.Pipelines["shop-use1-a"].Approval = "Other" },
-			"problem: the pipeline shop-use1-a in eu-west-1 has no action Look in a stage Deploy."},
+			"problem: The pipeline shop-use1-a in eu-west-1 has no action Look in a stage Deploy."},
 		"a service of CodeDeploy": {"aws-ecs", func(s *awstest.State) { s.Services["main/use1-a"].Controller = "CODE_DEPLOY" },
-			"problem: main/use1-a is deployed by CODE_DEPLOY, and not by ECS: use another driver, such as aws-codedeploy."},
+			"problem: A rollout would be refused: main/use1-a is deployed by CODE_DEPLOY, and not by ECS: use another driver, such as aws-codedeploy."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cloud := everything[c.kind](t)
@@ -245,7 +245,7 @@ func TestExamineMute(t *testing.T) {
 	c := newLambda(t, core.Lambda{})
 	c.Meddle(losesAnswers("lambda:GetAlias", 1000))
 	found, asked := c.examine(t.Context(), act())
-	if wrong := ill(found); len(wrong) != 1 || !strings.HasPrefix(wrong[0], "problem: shop:live in eu-west-1 could not be looked at: lambda:GetAlias was not answered: ") {
+	if wrong := ill(found); len(wrong) != 1 || !strings.HasPrefix(wrong[0], "problem: The alias shop:live in eu-west-1 could not be looked at: lambda:GetAlias was not answered: ") {
 		t.Errorf("%q", wrong)
 	}
 	if slices.ContainsFunc(asked, func(a string) bool { return a != "lambda:GetAlias" }) || named(found, core.HealthOK) != nil {

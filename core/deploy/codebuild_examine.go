@@ -16,7 +16,7 @@ func (c *codeBuild) Examine(ctx context.Context, act core.Act) []core.Diagnosis 
 	b := &building{codeBuild: c, act: act}
 	needs := []string{"codebuild:BatchGetBuilds", "codebuild:ListBuildsForProject", "codebuild:StartBuild", "codebuild:StopBuild"}
 	return c.examine(ctx, act, "aws-codebuild", needs, b.open, func(t *audit) {
-		t.place = "the project " + b.project
+		t.place = "project " + b.project
 		var builds []string
 		t.try("codebuild:ListBuildsForProject", "project/"+b.project, func() error {
 			got, err := b.api.builds(ctx, &codebuild.ListBuildsForProjectInput{ProjectName: &b.project})

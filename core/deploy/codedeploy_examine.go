@@ -28,7 +28,7 @@ func (c *codeDeploy) Examine(ctx context.Context, act core.Act) []core.Diagnosis
 	return c.examine(ctx, act, "aws-codedeploy", needs, d.open, func(t *audit) {
 		d.audit(ctx, t)
 		if d.alias != nil {
-			t.place, t.gone = d.alias.String(), false
+			t.place, t.gone = "alias "+d.alias.String(), false
 			t.try("lambda:GetAlias", d.alias.resource()+":"+d.alias.alias, func() error {
 				_, err := d.alias.look(ctx)
 				return err
@@ -39,8 +39,8 @@ func (c *codeDeploy) Examine(ctx context.Context, act core.Act) []core.Diagnosis
 
 // audit looks at the group, and at its newest deployment if there is one.
 func (d *delivery) audit(ctx context.Context, t *audit) {
-	t.place = d.String()
-	group := "deploymentgroup:" + t.place
+	t.place = "deployment group " + d.String()
+	group := "deploymentgroup:" + d.String()
 	t.try("codedeploy:GetDeploymentGroup", group, func() error {
 		_, err := d.api.GetDeploymentGroup(ctx, &codedeploy.GetDeploymentGroupInput{ApplicationName: &d.application, DeploymentGroupName: &d.group})
 		return err

@@ -26,7 +26,7 @@ func (c *codePipeline) Examine(ctx context.Context, act core.Act) []core.Diagnos
 		needs = append(needs, "codepipeline:RollbackStage")
 	}
 	return c.examine(ctx, act, "aws-codepipeline", needs, p.open, func(t *audit) {
-		t.place = "the pipeline " + p.pipeline
+		t.place = "pipeline " + p.pipeline
 		p.audit(ctx, t)
 		if c.Approve != nil {
 			p.auditApproval(ctx, t)
@@ -75,6 +75,6 @@ func (p *passage) auditApproval(ctx context.Context, t *audit) {
 		return err
 	}) && !has {
 		t.problem("Mend approve in the plan, or add the action; nobody would approve anything.",
-			"%s in %s has no action %s in a stage %s", t.place, t.region, p.Approve.Action, p.Approve.Stage)
+			"The %s in %s has no action %s in a stage %s", t.place, t.region, p.Approve.Action, p.Approve.Stage)
 	}
 }

@@ -17,7 +17,7 @@ func (e *ecsDriver) Examine(ctx context.Context, act core.Act) []core.Diagnosis 
 	r := &rolling{ecsDriver: e, act: act}
 	needs := []string{"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole"}
 	return e.examine(ctx, act, "aws-ecs", needs, r.open, func(t *audit) {
-		t.place = "the service " + r.String()
+		t.place = "service " + r.String()
 		var is *types.Service
 		if !t.try("ecs:DescribeServices", "service/"+r.String(), func() (err error) {
 			is, err = r.look(ctx)
@@ -26,7 +26,7 @@ func (e *ecsDriver) Examine(ctx context.Context, act core.Act) []core.Diagnosis 
 			return
 		}
 		if err := r.rollable(is); err != nil {
-			t.problem("A rollout would be refused until that is mended.", "%v", err)
+			t.refused(err)
 		}
 		t.try("ecs:DescribeTaskDefinition", "*", func() (err error) {
 			r.runs, err = r.describe(ctx, sdk.ToString(primaryOf(is).TaskDefinition))

@@ -21,7 +21,7 @@ func (f *function) Examine(ctx context.Context, act core.Act) []core.Diagnosis {
 		needs = append(needs, "lambda:PublishVersion", "lambda:UpdateFunctionCode")
 	}
 	return f.examine(ctx, act, "aws-lambda", needs, s.open, func(t *audit) {
-		t.place = s.String()
+		t.place = "alias " + s.String()
 		of := s.resource()
 		seen := t.try("lambda:GetAlias", of+":"+s.alias, func() (err error) {
 			s.is, err = s.look(ctx)
@@ -44,7 +44,7 @@ func (f *function) Examine(ctx context.Context, act core.Act) []core.Diagnosis {
 			s.rehearse(ctx, t)
 		}
 		if err := s.foreign(); seen && err != nil {
-			t.problem("A rollout would be refused until that is mended.", "%v", err)
+			t.refused(err)
 		}
 	})
 }
