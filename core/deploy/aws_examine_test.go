@@ -288,8 +288,9 @@ func TestPlace(t *testing.T) {
 		}
 		return got
 	}
-	if place("eu-west-1") != place("eu-west-1") || place("eu-west-1") == place("us-east-1") {
-		t.Error("places are mixed up")
+	here, again, there := place("eu-west-1"), place("eu-west-1"), place("us-east-1")
+	if here != again || here == there {
+		t.Errorf("places are mixed up: %q, %q, %q", here, again, there)
 	}
 	if _, err := c.open().(core.Examiner).Place(core.Act{Target: core.Target{Name: "a"}}); err == nil {
 		t.Error("a target without the label has a place")
