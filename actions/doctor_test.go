@@ -217,7 +217,7 @@ func TestExamineLimits(t *testing.T) {
 		{rate(299), "rate limit", "warning The token has 299 of 1000 requests left until 15:04 UTC, and a long rollout may take 300."},
 		{nil, "rate limit", ""},
 		{nil, "clock", "ok The clock here is within 5s of that of GitHub."},
-		{map[string]string{"Date": time.Now().Add(2*time.Hour).UTC().Format(http.TimeFormat)}, "clock", "problem The clock here is 2h... behind that of GitHub."},
+		{map[string]string{"Date": time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat)}, "clock", "problem The clock here is 2h... behind that of GitHub."},
 	} {
 		forge := githubtest.New(t)
 		forge.Meddle(heads(c.heads))
