@@ -293,6 +293,7 @@ func TestCodeDeployAdopts(t *testing.T) {
 				out, fault := serve()
 				if action == "codedeploy:CreateDeployment" {
 					kill()
+					return nil, &awstest.Fault{Lost: true}
 				}
 				return out, fault
 			})
