@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// dotenvVariable names the file of the build's outputs; the report is next to it.
+	// dotenvVariable names the file of the build's outputs; the report and the test results are next to it.
 	dotenvVariable = "BREAKWATER_DOTENV"
 
 	dotenvName = "breakwater.env"
 	reportName = "breakwater-report.md"
+	testsName  = "breakwater-junit.xml"
 
 	// prefix begins the name of every output. All commands of a buildspec share one shell, so once it has sourced the
 	// outputs they are variables of the next Breakwater. None may be one of its flags, as BREAKWATER_REASON would be.
@@ -31,14 +32,14 @@ const (
 
 var outputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
-// Publish sets the build's outputs and adds to its report. Outputs are all set or, when one of them is refused, none; the
-// report is written in either case. Publish also returns the first error of the log, which has no other way to tell.
+// Publish sets the build's outputs, adds to its report, and puts its test results in the place of those before. Outputs are
+// all set or, when one of them is refused, none; the others are written in either case. Publish also returns the first error of the log, which has no other way to tell.
 func (f *Forge) Publish(_ context.Context, r core.Published) error {
 	var failed []error
 	if err := f.out.failed(); err != nil {
 		failed = append(failed, fmt.Errorf("write the log: %w", err))
 	}
-	return errors.Join(append(failed, f.setOutputs(r.Outputs), f.addReport(r.Summary))...)
+	return errors.Join(append(failed, f.setOutputs(r.Outputs), f.addReport(r.Summary), f.setTests(r.Tests))...)
 }
 
 // dotenv is the path of the file of outputs.
@@ -72,6 +73,18 @@ func (f *Forge) addReport(summary string) error {
 		summary = "\n" + summary
 	}
 	return add("the report", path, summary)
+}
+
+// setTests writes the file that a report group of the buildspec takes.
+func (f *Forge) setTests(tests string) error {
+	if tests == "" {
+		return nil
+	}
+	path := filepath.Join(filepath.Dir(f.dotenv()), testsName)
+	if err := os.WriteFile(path, []byte(f.out.redacted(tests)), 0o644); err != nil {
+		return fmt.Errorf("the test results: %w", err)
+	}
+	return nil
 }
 
 // add adds to the end of a file in one write.

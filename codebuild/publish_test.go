@@ -73,5 +73,19 @@ func TestReport(t *testing.T) {
 		t.Errorf("the report is %q, %v", text, err)
 	}
 	f, _, _ = build(t, "BREAKWATER_DOTENV=/nowhere/at/all.env")
-	wantError(t, f.Publish(t.Context(), core.Published{Outputs: []core.Output{{Name: "state"}}, Summary: "y"}), "the build's outputs: ", "the report: ")
+	wantError(t, f.Publish(t.Context(), core.Published{Outputs: []core.Output{{Name: "state"}}, Summary: "y", Tests: "z"}), "the build's outputs: ", "the report: ", "the test results: ")
+}
+
+// TestTests: the newest results are those of the build, and a command without any leaves them alone.
+func TestTests(t *testing.T) {
+	f, dir := publishing(t)
+	f.Log().Mask("s3cr3t")
+	for _, tests := range []string{"<one/>", "<two>s3cr3t</two>", ""} {
+		if err := f.Publish(t.Context(), core.Published{Tests: tests}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "breakwater-junit.xml")); err != nil || string(text) != "<two>***</two>" {
+		t.Errorf("the test results are %q, %v", text, err)
+	}
 }

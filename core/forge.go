@@ -108,6 +108,7 @@ type Entry struct {
 type Published struct {
 	Outputs []Output
 	Summary string // Markdown, safe to show
+	Tests   string // JUnit's XML, for forges that show test results; empty: there are none
 }
 
 // An Output is one named value for later jobs.

@@ -18,6 +18,21 @@ type Gate struct {
 	Until  time.Time // shut: when it opens by itself; zero: not before somebody does something
 }
 
+// A Doorway is how a [Door] stands.
+type Doorway struct {
+	Open  bool
+	Since time.Time // zero: that is not known
+	By    string    // who opened or shut it; empty: that is not known
+	Ours  bool      // it was shut because the line's gate was
+	Why   string    // it was shut
+}
+
+// Answers reports whether a person has opened the door since a rollout came to its state: that lets changes in which answer
+// what went wrong there.
+func (d Doorway) Answers(r *Rollout) bool {
+	return d.Open && !r.Changed.IsZero() && d.Since.After(r.Changed)
+}
+
 // AtGate says whether a change may enter the line of r, its newest rollout. A change that answers what went wrong there
 // enters a line that waits for just that; it enters no freeze.
 func AtGate(r *Rollout, rules GateRules, answers bool, now time.Time) Gate {

@@ -256,6 +256,17 @@ type Doorman interface {
 	Answer(ctx context.Context, place int, c Change, s StatusState) error
 }
 
+// A Door is a place of another system by which changes enter a line.
+type Door interface {
+	// Look says whether it is open.
+	Look(ctx context.Context) (Doorway, error)
+	// Open opens it.
+	Open(ctx context.Context) error
+	// Shut shuts it, where it was as Look has said, and does nothing if it was shut for the same reason. People see why,
+	// one sentence, in the other system.
+	Shut(ctx context.Context, was Doorway, why string) error
+}
+
 // A Freezer is a Forge that knows stretches of time in which people want nothing to be deployed.
 type Freezer interface {
 	// Freezes are those that are set there now; nil: there are none, or the forge has said in the log why nobody knows. An

@@ -256,6 +256,7 @@ func TestPipelineRefuses(t *testing.T) {
 		{"bake", map[string]any{"timeout": "soon"}, "timeout"},
 		{"check", map[string]any{"job-prefix": "$(x)"}, "job-prefix"},
 		{"gate", map[string]any{"distance": "1 day"}, "distance"},
+		{"gate", map[string]any{"door": "lambda://shop/live"}, "door"},
 		{"plan", map[string]any{"strict": 1}, "strict"},
 		{"pipeline", map[string]any{"include": "https://example.com/?x"}, "include"},
 		{"rollback", map[string]any{"reason": ""}, "reason"},
@@ -285,7 +286,7 @@ func TestPipelineAWS(t *testing.T) {
 // givenInputs gives every input of a template a value that is not its default.
 func givenInputs(t *testing.T, name string) map[string]any {
 	all := map[string]any{
-		"answers": "mends", "dependencies": []string{"build"}, "distance": "1h30m", "environment": "shop/prod", "image": "registry.example.com/deploy:3",
+		"answers": "mends", "dependencies": []string{"build"}, "distance": "1h30m", "door": "codepipeline://shop/Deploy?region=eu-west-1", "environment": "shop/prod", "image": "registry.example.com/deploy:3",
 		"include": ".gitlab/jobs.yml", "job-name": "later", "job-prefix": "go: ", "ledger": "git:origin", "plan": "deploy/plan.yaml", "plan-stage": "test",
 		"policy": "git:main:policy.yaml", "previous": "v1", "reason": `"it" is $5: #1`, "resource-group": "shop", "stage": "test", "status-check": "12", "through": "2",
 		"timeout": "2 hours 30 minutes", "to": "v0", "version": "$CI_COMMIT_TAG", "wait": "park",

@@ -14,24 +14,25 @@ import (
 )
 
 const (
-	// dotenvVariable names the file of the job's outputs; the report and the link to it are next to that.
+	// dotenvVariable names the file of the job's outputs; the report, the link to it and the test results are next to that.
 	dotenvVariable = "BREAKWATER_DOTENV"
 
 	dotenvName      = "breakwater.env"
 	reportName      = "breakwater-report.md"
 	annotationsName = "breakwater-annotations.json"
+	testsName       = "breakwater-junit.xml"
 
 	reportLimit = 1 << 20 // bytes; a report is for people
 )
 
-// Publish sets the job's outputs and adds to its report. Outputs are all set or, when one of them is refused, none; the
-// report is written in either case. Publish also returns the first error of the log, which has no other way to tell.
+// Publish sets the job's outputs, adds to its report, and puts its test results in the place of those before. Outputs are all
+// set or, when one of them is refused, none; the others are written in either case. Publish also returns the first error of the log, which has no other way to tell.
 func (f *Forge) Publish(_ context.Context, r core.Published) error {
 	var failed []error
 	if err := f.out.failed(); err != nil {
 		failed = append(failed, fmt.Errorf("write the log: %w", err))
 	}
-	return errors.Join(append(failed, f.setOutputs(r.Outputs), f.addReport(r.Summary))...)
+	return errors.Join(append(failed, f.setOutputs(r.Outputs), f.addReport(r.Summary), f.setTests(r.Tests))...)
 }
 
 // dotenv is the path of the file of outputs.
@@ -81,6 +82,17 @@ func (f *Forge) addReport(summary string) error {
 		return fmt.Errorf("the report: %w", err)
 	}
 	return f.link(folder)
+}
+
+// setTests writes the file for artifacts:reports:junit.
+func (f *Forge) setTests(tests string) error {
+	if tests == "" {
+		return nil
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(f.dotenv()), testsName), []byte(tests), 0o644); err != nil {
+		return fmt.Errorf("the test results: %w", err)
+	}
+	return nil
 }
 
 // link writes the file for artifacts:reports:annotations.

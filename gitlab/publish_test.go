@@ -128,5 +128,18 @@ func TestReport(t *testing.T) {
 		t.Errorf("the link is %s", got)
 	}
 	f, _ = job(t, "BREAKWATER_DOTENV=/nowhere/at/all.env")
-	wantError(t, f.Publish(t.Context(), core.Published{Outputs: outputs("state", "x"), Summary: "y"}), "the job's outputs: ", "the report: ")
+	wantError(t, f.Publish(t.Context(), core.Published{Outputs: outputs("state", "x"), Summary: "y", Tests: "z"}), "the job's outputs: ", "the report: ", "the test results: ")
+}
+
+// TestTests: the newest results are those of the job, and a command without any leaves them alone.
+func TestTests(t *testing.T) {
+	f, read, _ := publishing(t)
+	for _, tests := range []string{"<one/>", "<two/>", ""} {
+		if err := f.Publish(t.Context(), core.Published{Tests: tests}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read("breakwater-junit.xml"); got != "<two/>" {
+		t.Errorf("the test results are %q", got)
+	}
 }

@@ -2,7 +2,10 @@ package aws
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
+	"slices"
+	"strings"
 )
 
 // Options say where in AWS, and as whom. All may be left out: then the environment of the process and the SDK's own chain say so.
@@ -32,4 +35,20 @@ func (o Options) Check() error {
 		return fmt.Errorf("role is in account %s, and account says %s; one of them is wrong", role[1], o.Account)
 	}
 	return nil
+}
+
+// FromQuery takes options from what follows ? in a URL, where others may stand as well.
+func FromQuery(query string, others ...string) (Options, url.Values, error) {
+	asked, err := url.ParseQuery(query)
+	if err != nil {
+		return Options{}, nil, fmt.Errorf("what follows ? cannot be read: %w", err)
+	}
+	known := append([]string{"account", "region", "role"}, others...)
+	slices.Sort(known)
+	for option, values := range asked {
+		if !slices.Contains(known, option) || len(values) > 1 {
+			return Options{}, nil, fmt.Errorf("option %q is unknown or there twice; known: %s", option, strings.Join(known, ", "))
+		}
+	}
+	return Options{Region: asked.Get("region"), Role: asked.Get("role"), Account: asked.Get("account")}, asked, nil
 }

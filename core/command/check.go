@@ -52,6 +52,9 @@ func (c *checkCmd) Run(ctx context.Context, s *ship) error {
 	if err := s.printVerdicts(c.JSON, seen); err != nil {
 		return err
 	}
+	if err := s.forge.Publish(ctx, core.Published{Tests: report.JUnitVerdicts(seen.Verdicts)}); err != nil {
+		return err
+	}
 	for _, v := range seen.Verdicts {
 		if v.Verdict != core.Pass && !v.Shadow {
 			return ended{core.StateHalted}

@@ -21,6 +21,7 @@ func (s *ship) publish(ctx context.Context, r *core.Rollout, next time.Time, mor
 	err := s.forge.Publish(ctx, core.Published{
 		Outputs: append(outputs(r, next), more...),
 		Summary: report.Summary(r, &s.looks, s.Clock.Now()),
+		Tests:   report.JUnit(r),
 	})
 	if err != nil {
 		return fmt.Errorf("the rollout is %s, but the job's outputs could not be written: %w", r.State, err)

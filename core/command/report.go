@@ -52,7 +52,7 @@ func (c *reportCmd) Run(ctx context.Context, s *ship) error {
 	if err := c.write(s, r, events, file); err != nil {
 		return err
 	}
-	left := core.Published{Outputs: outputs(r, dueOf(r)), Summary: report.Summary(r, &s.looks, s.Clock.Now())}
+	left := core.Published{Outputs: outputs(r, dueOf(r)), Summary: report.Summary(r, &s.looks, s.Clock.Now()), Tests: report.JUnit(r)}
 	if file != "-" {
 		left.Outputs = append(left.Outputs, core.Output{Name: "report", Value: file})
 		fmt.Fprintf(s.Stdout, "The report of rollout %s (%s) is in %s.\n", r.ID, r.State, file)

@@ -111,6 +111,31 @@ func (c *cloud) open() core.Driver {
 	return driver
 }
 
+// world is what the suite sees of a cloud: what a target runs in it, whether something is at work, and how much was begun.
+func (c *cloud) world(b deploytest.Behavior, behave func(deploytest.Behavior), version func(s *awstest.State, target string) string, busy func(*awstest.State) bool, begins string) deploytest.World {
+	behave(b)
+	moving := c.clock
+	if b == deploytest.Hangs {
+		c.clock = new(still)
+	}
+	return deploytest.World{
+		Driver: c.open(), Behave: behave, Proves: true,
+		Another: func() core.Driver {
+			c.clock, c.timeout = moving, time.Minute
+			return c.open()
+		},
+		Version: func(target string) (v string) {
+			c.Look(home, func(s *awstest.State) { v = version(s, target) })
+			return v
+		},
+		Busy: func() (is bool) {
+			c.Look(home, func(s *awstest.State) { is = busy(s) })
+			return is
+		},
+		Begun: func() int { return c.count(begins) },
+	}
+}
+
 // deploy carries out one act and compares the error with what it must say; empty: none.
 func (c *cloud) deploy(ctx context.Context, a core.Act, want string) string {
 	c.t.Helper()

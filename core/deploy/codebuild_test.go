@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,32 +45,32 @@ func TestCodeBuild(t *testing.T) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
 		c := newProject(t, core.CodeBuild{SourceVersion: "{{version}}"})
 		c.timeout = timeout
-		c.builds(func(is *awstest.Build) {
-			switch b {
-			case deploytest.Fails:
-				is.Ends, is.Code, is.Error = "FAILED", "COMMAND_EXECUTION_ERROR", deploytest.Complaint+" "+deploytest.Secret
-			case deploytest.Hangs:
-				is.Looks = -1
-			}
-		})
-		if b == deploytest.Hangs {
-			c.clock = new(still)
+		behave := func(b deploytest.Behavior) {
+			c.Look(home, func(s *awstest.State) {
+				for _, is := range s.Builds {
+					is.Looks = 2
+				}
+			})
+			c.builds(func(is *awstest.Build) {
+				switch b {
+				case deploytest.Fails:
+					is.Ends, is.Code, is.Error = "FAILED", "COMMAND_EXECUTION_ERROR", deploytest.Complaint+" "+deploytest.Secret
+				case deploytest.Hangs:
+					is.Looks = -1
+				case deploytest.Lies:
+					is.Source = "v0"
+				}
+			})
 		}
-		return deploytest.World{
-			Driver: c.open(),
-			Version: func(target string) (version string) {
-				c.Look(home, func(s *awstest.State) { version = s.Projects["shop-deploy"].Runs[target] })
-				return version
-			},
-			Busy: func() (busy bool) {
-				c.Look(home, func(s *awstest.State) {
-					for _, b := range s.Builds {
-						busy = busy || b.Active()
-					}
-				})
-				return busy
-			},
+		w := c.world(b, behave,
+			func(s *awstest.State, target string) string { return s.Projects["shop-deploy"].Runs[target] },
+			func(s *awstest.State) bool { return slices.ContainsFunc(s.Builds, (*awstest.Build).Active) }, "StartBuild")
+		w.Foreign = func(string) func() bool {
+			var theirs *awstest.Build
+			c.Look(home, func(s *awstest.State) { theirs = s.Build(awstest.Build{Project: "shop-deploy", Looks: 3}) })
+			return func() bool { return theirs.Status != "STOPPED" }
 		}
+		return w
 	})
 }
 

@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,48 +68,49 @@ func (c *cloud) wantDeployments(want ...string) {
 }
 
 // someone starts a deployment of the group that is not ours.
-func (c *cloud) someone(d awstest.Deployment) {
+func (c *cloud) someone(d awstest.Deployment) (is *awstest.Deployment) {
 	c.Look(home, func(s *awstest.State) {
 		d.Application, d.Group, d.Revision = "shop", "use1-a", archive("x")
-		s.Deploy(d)
+		is = s.Deploy(d)
 	})
+	return is
 }
 
 func TestCodeDeploy(t *testing.T) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
 		c := newGroup(t, core.CodeDeploy{})
 		c.timeout = timeout
-		c.starts(func(d *awstest.Deployment) {
-			switch b {
-			case deploytest.Fails:
-				d.Ends, d.ErrorCode, d.Error = "Failed", "HEALTH_CONSTRAINTS", "too many instances failed"
-				d.Targets = []awstest.Target{{ID: "i-1", Status: "Failed", Event: "AfterInstall", Script: "install.sh", Message: deploytest.Complaint + " " + deploytest.Secret}}
-			case deploytest.Hangs:
-				d.Looks = -1
-			}
-		})
-		if b == deploytest.Hangs {
-			c.clock = new(still)
+		behave := func(b deploytest.Behavior) {
+			c.Look(home, func(s *awstest.State) {
+				for _, d := range s.Deployments {
+					d.Looks = 2
+				}
+			})
+			c.starts(func(d *awstest.Deployment) {
+				switch b {
+				case deploytest.Fails:
+					d.Ends, d.ErrorCode, d.Error = "Failed", "HEALTH_CONSTRAINTS", "too many instances failed"
+					d.Targets = []awstest.Target{{ID: "i-1", Status: "Failed", Event: "AfterInstall", Script: "install.sh", Message: deploytest.Complaint + " " + deploytest.Secret}}
+				case deploytest.Hangs:
+					d.Looks = -1
+				case deploytest.Lies:
+					d.Revision = archive("v1")
+				}
+			})
 		}
-		return deploytest.World{
-			Driver: c.open(),
-			Version: func(target string) (version string) {
-				c.Look(home, func(s *awstest.State) {
-					if g := s.Groups["shop/"+target]; g != nil {
-						version = put(g.Runs)
-					}
-				})
-				return version
+		w := c.world(b, behave,
+			func(s *awstest.State, target string) string {
+				if g := s.Groups["shop/"+target]; g != nil {
+					return put(g.Runs)
+				}
+				return ""
 			},
-			Busy: func() (busy bool) {
-				c.Look(home, func(s *awstest.State) {
-					for _, d := range s.Deployments {
-						busy = busy || d.Active()
-					}
-				})
-				return busy
-			},
+			func(s *awstest.State) bool { return slices.ContainsFunc(s.Deployments, (*awstest.Deployment).Active) }, "CreateDeployment")
+		w.Foreign = func(string) func() bool {
+			theirs := c.someone(awstest.Deployment{Looks: 3})
+			return func() bool { return theirs.Status == "Succeeded" }
 		}
+		return w
 	})
 }
 
@@ -268,13 +270,13 @@ func TestCodeDeployAdopts(t *testing.T) {
 		want []string
 		err  string
 	}{
-		"the same goes on":     {act(), func(d *awstest.Deployment) { d.Looks = 3 }, again(act()), []string{"Succeeded v1", "Succeeded v2"}, ""},
-		"a deploy, now back":   {act(), func(d *awstest.Deployment) { d.Looks = -1 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
-		"it stops slowly":      {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 3 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
-		"it does not stop":     {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 99 }, back(), []string{"Succeeded v1", "InProgress v2"}, "an earlier deployment is still at work on use1-a: nobody knows that deployment d-000000002 has stopped"},
-		"the same has failed":  {act(), func(d *awstest.Deployment) { d.Ends = "Failed" }, again(act()), []string{"Succeeded v1", "Failed v2", "Succeeded v2"}, ""},
-		"it goes back already": {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Succeeded" }, back(), []string{"Succeeded v1", "Failed v2", "Succeeded v1"}, ""},
-		"it cannot go back":    {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Failed" }, back(), []string{"Succeeded v1", "Failed v2", "Failed v1", "Succeeded v1"}, ""},
+		"the same goes on":            {act(), func(d *awstest.Deployment) { d.Looks = 3 }, again(act()), []string{"Succeeded v1", "Succeeded v2"}, ""},
+		"a deploy, now back":          {act(), func(d *awstest.Deployment) { d.Looks = -1 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
+		"it stops slowly":             {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 3 }, back(), []string{"Succeeded v1", "Stopped v2", "Succeeded v1"}, ""},
+		"it does not stop":            {act(), func(d *awstest.Deployment) { d.Looks, d.SlowStop = -1, 99 }, back(), []string{"Succeeded v1", "InProgress v2"}, "an earlier deployment is still at work on use1-a: nobody knows that deployment d-000000002 has stopped"},
+		"the same has failed":         {act(), func(d *awstest.Deployment) { d.Ends = "Failed" }, again(act()), []string{"Succeeded v1", "Failed v2", "Succeeded v2"}, ""},
+		"meanwhile it goes back":      {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Succeeded" }, back(), []string{"Succeeded v1", "Failed v2", "Succeeded v1"}, ""},
+		"meanwhile it cannot go back": {act(), func(d *awstest.Deployment) { d.Ends, d.Undoes = "Failed", "Failed" }, back(), []string{"Succeeded v1", "Failed v2", "Failed v1", "Succeeded v1"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newGroup(t, core.CodeDeploy{})
@@ -287,13 +289,12 @@ func TestCodeDeployAdopts(t *testing.T) {
 			})
 			ctx, kill := context.WithCancel(t.Context())
 			w.Meddle(func(action string, _ map[string]any, serve func() (map[string]any, *awstest.Fault)) (map[string]any, *awstest.Fault) {
-				if action == "codedeploy:StopDeployment" || action == "codedeploy:GetDeployment" {
+				if ctx.Err() != nil {
 					return nil, &awstest.Fault{Lost: true} // the process is dead
 				}
 				out, fault := serve()
 				if action == "codedeploy:CreateDeployment" {
 					kill()
-					return nil, &awstest.Fault{Lost: true}
 				}
 				return out, fault
 			})
@@ -301,6 +302,9 @@ func TestCodeDeployAdopts(t *testing.T) {
 				t.Errorf("it was taken for done: %s", output)
 			}
 			w.Meddle(nil)
+			if strings.HasPrefix(name, "meanwhile") {
+				w.Look(home, (*awstest.State).Rest)
+			}
 			w.deploy(t.Context(), c.now, c.err)
 			w.wantDeployments(c.want...)
 		})

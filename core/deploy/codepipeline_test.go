@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,11 +36,12 @@ func (c *cloud) executes(what func(e *awstest.Execution)) {
 }
 
 // someoneElse starts an execution that is not ours.
-func (c *cloud) someoneElse(e awstest.Execution) {
+func (c *cloud) someoneElse(e awstest.Execution) (is *awstest.Execution) {
 	c.Look(home, func(s *awstest.State) {
 		e.Pipeline, e.Variables = "shop-use1-a", map[string]string{"VERSION": "x"}
-		s.Execute(e)
+		is = s.Execute(e)
 	})
+	return is
 }
 
 // wantExecutions compares the executions of the pipeline, as STATUS VERSION, or STATUS back, oldest first.
@@ -64,36 +66,39 @@ func TestCodePipeline(t *testing.T) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
 		c := newPipeline(t, core.CodePipeline{Abandon: true})
 		c.timeout = timeout
-		c.executes(func(e *awstest.Execution) {
-			switch b {
-			case deploytest.Fails:
-				e.Ends, e.Code, e.Error = "Failed", "JobFailed", deploytest.Complaint+" "+deploytest.Secret
-			case deploytest.Hangs:
-				e.Looks, e.Deaf = -1, true
-			}
-		})
-		if b == deploytest.Hangs {
-			c.clock = new(still)
+		behave := func(b deploytest.Behavior) {
+			c.Look(home, func(s *awstest.State) {
+				for _, e := range s.Executions {
+					e.Looks = 2
+				}
+			})
+			c.executes(func(e *awstest.Execution) {
+				switch b {
+				case deploytest.Fails:
+					e.Ends, e.Code, e.Error = "Failed", "JobFailed", deploytest.Complaint+" "+deploytest.Secret
+				case deploytest.Hangs:
+					e.Looks, e.Deaf = -1, true
+				case deploytest.Lies:
+					e.Variables["VERSION"] = "v0"
+				}
+			})
 		}
-		return deploytest.World{
-			Driver: c.open(),
-			Version: func(target string) (version string) {
-				c.Look(home, func(s *awstest.State) {
-					if p := s.Pipelines["shop-"+target]; p != nil {
-						version = p.Runs
-					}
-				})
-				return version
+		before := c.count("StartPipelineExecution")
+		w := c.world(b, behave,
+			func(s *awstest.State, target string) string {
+				if p := s.Pipelines["shop-"+target]; p != nil {
+					return p.Runs
+				}
+				return ""
 			},
-			Busy: func() (busy bool) {
-				c.Look(home, func(s *awstest.State) {
-					for _, e := range s.Executions {
-						busy = busy || e.Active()
-					}
-				})
-				return busy
-			},
+			func(s *awstest.State) bool { return slices.ContainsFunc(s.Executions, (*awstest.Execution).Active) }, "StartPipelineExecution")
+		begun := w.Begun
+		w.Begun = func() int { return begun() - before }
+		w.Foreign = func(string) func() bool {
+			theirs := c.someoneElse(awstest.Execution{Looks: 3})
+			return func() bool { return theirs.Status == "Succeeded" }
 		}
+		return w
 	})
 }
 

@@ -38,12 +38,21 @@ func TestRun(t *testing.T) {
 		t.Cleanup(func() { pipe.Close() })
 		sh := shell.New(dir, []string{"PATH=/usr/bin:/bin", "DEPLOY_TOKEN=" + deploytest.Secret})
 		sh.Grace = 50 * time.Millisecond
-		driver, err := deploy.Open("run", &core.Command{Script: scripts[b]}, deploy.Env{Shell: sh, Timeout: timeout})
-		if err != nil {
-			t.Fatal(err)
+		behave := func(b deploytest.Behavior) {
+			if err := os.WriteFile(filepath.Join(dir, "deploy.sh"), []byte(scripts[b]), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		behave(b)
+		open := func() core.Driver {
+			driver, err := deploy.Open("run", &core.Command{Script: ". ./deploy.sh"}, deploy.Env{Shell: sh, Timeout: timeout})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return driver
 		}
 		return deploytest.World{
-			Driver: driver,
+			Driver: open(), Behave: behave, Another: open,
 			Version: func(target string) string {
 				version, err := os.ReadFile(filepath.Join(dir, target))
 				if err != nil && !errors.Is(err, os.ErrNotExist) {

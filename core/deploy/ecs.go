@@ -110,10 +110,14 @@ func (r *rolling) update(ctx context.Context, arn string) (*types.Deployment, er
 		return nil, err
 	}
 	r.tell("%s rolls over to %s", r, familiar(arn))
-	if primary := primaryOf(got.Service); primary != nil {
-		return primary, nil
+	primary := primaryOf(got.Service)
+	switch {
+	case primary == nil:
+		return nil, fmt.Errorf("ECS does not say which deployment of %s it has begun: look at the service", r)
+	case sdk.ToString(primary.TaskDefinition) != arn:
+		return nil, fmt.Errorf("%s goes to %s all the same: somebody else has deployed; see to that first", r, familiar(sdk.ToString(primary.TaskDefinition)))
 	}
-	return nil, fmt.Errorf("ECS does not say which deployment of %s it has begun: look at the service", r)
+	return primary, nil
 }
 
 // await waits until the service runs what a deployment brings, and nothing else. A service that is stable is not enough: so

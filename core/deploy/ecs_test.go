@@ -51,35 +51,44 @@ func TestECS(t *testing.T) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
 		c := newService(t)
 		c.timeout = timeout
-		first := true
-		c.rolls(func(d *awstest.TaskRollout) {
-			switch {
-			case b == deploytest.Fails:
-				d.Fails = deploytest.Complaint + " " + deploytest.Secret
-			case b == deploytest.Hangs && first:
-				d.Looks, first = -1, false
-			}
-		})
-		if b == deploytest.Hangs {
-			c.clock = new(still)
-		}
-		return deploytest.World{
-			Driver: c.open(),
-			Version: func(target string) (version string) {
-				c.Look(home, func(s *awstest.State) {
-					if service := s.Services["main/"+target]; service != nil {
-						version = strings.TrimPrefix(s.Image(service.Definition), "shop:")
+		behave := func(b deploytest.Behavior) {
+			first := true
+			c.service(func(s *awstest.State, service *awstest.Service) {
+				for _, d := range service.Deployments {
+					d.Looks = 2
+				}
+				service.Starts = func(d *awstest.TaskRollout) {
+					switch {
+					case b == deploytest.Fails:
+						d.Fails = deploytest.Complaint + " " + deploytest.Secret
+					case b == deploytest.Hangs && first:
+						d.Looks, first = -1, false
+					case b == deploytest.Lies && first:
+						first = false
+						s.Update(service, service.Deployments[len(service.Deployments)-1].Definition)
 					}
-				})
-				return version
-			},
-			Busy: func() (busy bool) {
-				c.service(func(_ *awstest.State, service *awstest.Service) {
-					busy = len(service.Deployments) > 1 && service.Busy()
-				})
-				return busy
-			},
+				}
+			})
 		}
+		w := c.world(b, behave,
+			func(s *awstest.State, target string) string {
+				if s.Services["main/"+target] == nil {
+					return ""
+				}
+				return strings.TrimPrefix(s.Image(s.Services["main/"+target].Runs()), "shop:")
+			},
+			func(s *awstest.State) bool {
+				return len(s.Services["main/use1-a"].Deployments) > 1 && s.Services["main/use1-a"].Busy()
+			}, "UpdateService")
+		w.Foreign = func(string) func() bool {
+			var theirs *awstest.TaskRollout
+			c.service(func(s *awstest.State, service *awstest.Service) {
+				theirs = s.Update(service, service.Definition)
+				theirs.Looks = 3
+			})
+			return func() bool { return theirs.State == "COMPLETED" }
+		}
+		return w
 	})
 }
 

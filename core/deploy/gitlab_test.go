@@ -116,6 +116,22 @@ func (y *yard) ran() (all []ran) {
 	return all
 }
 
+// release has what is running come to a good end.
+func (y *yard) release(s *gitlabtest.State) {
+	end := func(status *string, variables map[string]string) {
+		if *status == "running" && variables != nil {
+			*status = "success"
+			y.version[variables["BREAKWATER_TARGET"]] = variables["BREAKWATER_VERSION"]
+		}
+	}
+	for i := range s.Pipelines {
+		end(&s.Pipelines[i].Status, s.Pipelines[i].Variables)
+	}
+	for i := range s.Jobs {
+		end(&s.Jobs[i].Status, s.Jobs[i].Variables)
+	}
+}
+
 func (y *yard) asked(what string) (n int) {
 	for _, a := range y.Asked() {
 		if strings.HasPrefix(a, what) {
@@ -157,6 +173,12 @@ func TestOnGitLab(t *testing.T) {
 			}
 			return deploytest.World{
 				Driver: y.open(),
+				Behave: func(now deploytest.Behavior) { b = now },
+				Another: func() core.Driver {
+					y.clock, y.timeout = &ticking{now: noon, waits: func(time.Time) { y.Look(y.release) }}, time.Minute
+					return y.open()
+				},
+				Begun: func() int { return len(y.ran()) },
 				Version: func(target string) (version string) {
 					y.Look(func(*gitlabtest.State) { version = y.version[target] })
 					return version

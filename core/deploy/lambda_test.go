@@ -54,36 +54,37 @@ func TestLambda(t *testing.T) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
 		c := newCloud(t, "aws-lambda", &core.Lambda{Function: "{{target}}", Alias: "live", Code: &core.LambdaCode{Bucket: "code", Key: "{{version}}.zip"}, Steps: []core.Ratio{0.1}})
 		c.timeout = timeout
-		c.Look(home, func(s *awstest.State) {
-			f := newFunction()
-			f.Aliases["live"].Weights = nil
-			f.Publish("s3://old.zip", "v0")
-			f.Aliases["live"].Version = "3"
-			if b == deploytest.Fails {
-				f.Broken = deploytest.Complaint + " " + deploytest.Secret
-				f.Versions = f.Versions[2:]
-				f.Aliases["live"].Version = "1"
-			}
-			s.Functions["use1-a"] = f
-		})
-		if b == deploytest.Hangs {
-			c.clock = new(still)
+		f := &awstest.Function{Aliases: map[string]*awstest.Alias{"live": {Version: "1", Revision: "1"}}}
+		f.Publish("s3://old.zip", "v0")
+		c.Look(home, func(s *awstest.State) { s.Functions["use1-a"] = f })
+		behave := func(b deploytest.Behavior) {
+			c.Look(home, func(*awstest.State) {
+				if f.Aliases["live"].Late = 0; b == deploytest.Lies {
+					f.Aliases["live"].Late = 1000
+				}
+			})
+			c.Meddle(func(action string, _ map[string]any, serve func() (map[string]any, *awstest.Fault)) (map[string]any, *awstest.Fault) {
+				if action == "lambda:UpdateAlias" && b == deploytest.Fails {
+					return nil, &awstest.Fault{Code: "InvalidParameterValueException", Message: deploytest.Complaint + " " + deploytest.Secret}
+				}
+				return serve()
+			})
 		}
-		return deploytest.World{
-			Driver: c.open(),
-			Version: func(target string) (version string) {
-				c.Look(home, func(s *awstest.State) {
-					if f := s.Functions[target]; f != nil {
-						version = map[string]string{"1": "v1", "2": "v2", "3": "v1"}[f.Aliases["live"].Version]
-					}
-				})
-				return version
+		w := c.world(b, behave,
+			func(s *awstest.State, target string) string {
+				if s.Functions[target] == nil {
+					return ""
+				}
+				return map[string]string{"1": "v1", "2": "v2"}[f.Aliases["live"].Version]
 			},
-			Busy: func() (busy bool) {
-				c.Look(home, func(s *awstest.State) { busy = len(s.Functions["use1-a"].Aliases["live"].Weights) > 0 })
-				return busy
-			},
+			func(*awstest.State) bool { return len(f.Aliases["live"].Weights) > 0 }, "PublishVersion")
+		w.Foreign = func(string) func() bool {
+			c.Look(home, func(*awstest.State) {
+				f.Aliases["live"].Set(func(a *awstest.Alias) { a.Weights = map[string]float64{"1": 0.3} })
+			})
+			return func() bool { return f.Aliases["live"].Weights["1"] == 0.3 }
 		}
+		return w
 	})
 }
 

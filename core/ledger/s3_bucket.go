@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,20 +39,14 @@ func openBucket(ctx context.Context, place string, env Env) (bucket, error) {
 	where, query, _ := strings.Cut(place, "?")
 	name, prefix, _ := strings.Cut(strings.TrimPrefix(where, "//"), "/")
 	prefix = strings.Trim(prefix, "/")
-	asked, err := url.ParseQuery(query)
+	who, asked, err := aws.FromQuery(query, "key", "sse")
 	switch {
 	case err != nil:
-		return bucket{}, fmt.Errorf("what follows ? cannot be read: %w", err)
+		return bucket{}, err
 	case !strings.HasPrefix(where, "//") || !bucketForm.MatchString(name):
 		return bucket{}, fmt.Errorf("%q is no bucket; write s3://BUCKET/PREFIX", name)
 	case prefix != "" && !prefixForm.MatchString(prefix):
 		return bucket{}, fmt.Errorf("%q cannot begin the keys of a ledger; use letters, digits, dash, underscore and dots, with slashes between", prefix)
-	}
-	known := []string{"account", "key", "region", "role", "sse"}
-	for option, values := range asked {
-		if !slices.Contains(known, option) || len(values) > 1 {
-			return bucket{}, fmt.Errorf("option %q is unknown or there twice; known: %s", option, strings.Join(known, ", "))
-		}
 	}
 	b := bucket{name: name, clock: env.Clock, encryption: types.ServerSideEncryption(asked.Get("sse"))}
 	if prefix != "" {
@@ -68,7 +61,6 @@ func openBucket(ctx context.Context, place string, env Env) (bucket, error) {
 		}
 		b.kmsKey = &key
 	}
-	who := aws.Options{Region: asked.Get("region"), Role: asked.Get("role"), Account: asked.Get("account")}
 	if who.Account != "" {
 		b.owner = &who.Account
 	}

@@ -160,7 +160,7 @@ func (c Child) common() gitlabCommon {
 		// Of what is no fault of the release. The next job goes on from where the ledger says.
 		Retry: gitlabRetry{Max: 2, When: []string{"runner_system_failure", "scheduler_failure", "stuck_or_timeout_failure", "job_execution_timeout"}},
 		Artifacts: gitlabArtifacts{When: "always", Paths: []string{"breakwater-report.md"},
-			Reports: map[string]string{"dotenv": "breakwater.env", "annotations": "breakwater-annotations.json"}},
+			Reports: map[string]string{"dotenv": "breakwater.env", "annotations": "breakwater-annotations.json", "junit": "breakwater-junit.xml"}},
 	}
 	if c.Image != "" {
 		common.Image = &gitlabImage{Name: c.Image, Entrypoint: []string{""}}

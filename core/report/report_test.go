@@ -301,6 +301,7 @@ func TestReports(t *testing.T) {
 			}
 			golden(t, name+".txt", text.String())
 			golden(t, name+".md", Summary(r, nil, now))
+			golden(t, name+".xml", JUnit(r))
 			status, err := json.MarshalIndent(NewStatus(r, v.Next), "", "  ")
 			if err != nil {
 				t.Fatal(err)

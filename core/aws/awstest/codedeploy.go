@@ -62,6 +62,15 @@ func (s *State) Deploy(d Deployment) *Deployment {
 	return &d
 }
 
+// Rest lets time pass until every deployment has come to its end, those too that put back what was there.
+func (s *State) Rest() {
+	for i := 0; i < len(s.Deployments); i++ { // a rollback is one more
+		for d := s.Deployments[i]; d.Active() || d.undo; {
+			s.pass(d)
+		}
+	}
+}
+
 // pass is what happens to a deployment between two looks.
 func (s *State) pass(d *Deployment) {
 	switch {

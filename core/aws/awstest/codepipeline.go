@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// ci is who asks.
+const ci = "arn:aws:iam::" + Account + ":user/ci"
+
 // A Pipeline is one of CodePipeline, of type V2. Its last stage is Deploy.
 type Pipeline struct {
 	Mode     string   // SUPERSEDED, QUEUED or PARALLEL; empty: SUPERSEDED
@@ -15,8 +18,17 @@ type Pipeline struct {
 	Approval string   // name of a manual approval in Deploy; empty: there is none
 	// Starts says what becomes of a new execution; nil: it succeeds at the first look.
 	Starts func(e *Execution)
+	// Way is the transition into Deploy. The zero value is one that nobody has touched.
+	Way Transition
 	// Runs is what the variable VERSION, or the revision of the source, was in the execution that succeeded last.
 	Runs string
+}
+
+// A Transition leads from one stage into the next.
+type Transition struct {
+	Reason string // why it is disabled; empty: it is not
+	By     string
+	At     time.Time
 }
 
 // An Execution is one of a pipeline.
@@ -110,7 +122,7 @@ func (e *Execution) shown(s *State) map[string]any {
 		mode = "SUPERSEDED"
 	}
 	out := map[string]any{"pipelineExecutionId": e.ID, "status": e.Status, "executionMode": mode, "executionType": "STANDARD",
-		"trigger": map[string]any{"triggerType": trigger, "triggerDetail": "arn:aws:iam::" + Account + ":user/ci"}}
+		"trigger": map[string]any{"triggerType": trigger, "triggerDetail": ci}}
 	if e.Target != "" {
 		out["executionType"], out["rollbackMetadata"] = "ROLLBACK", map[string]any{"rollbackTargetPipelineExecutionId": e.Target}
 	}
@@ -307,7 +319,14 @@ func getPipelineState(s *State, in map[string]any) (map[string]any, *Fault) {
 	if fault != nil {
 		return nil, fault
 	}
-	stage := map[string]any{"stageName": "Deploy"}
+	way := map[string]any{"enabled": p.Way.Reason == ""}
+	if p.Way.By != "" {
+		way["lastChangedBy"], way["lastChangedAt"] = p.Way.By, seconds(p.Way.At)
+	}
+	if p.Way.Reason != "" {
+		way["disabledReason"] = p.Way.Reason
+	}
+	stage := map[string]any{"stageName": "Deploy", "inboundTransitionState": way}
 	if p.Approval != "" { // an action is shown before it has ever run
 		action := map[string]any{"actionName": p.Approval}
 		if e := s.waiting(text(in, "name")); e != nil {
@@ -326,4 +345,34 @@ func putApprovalResult(s *State, in map[string]any) (map[string]any, *Fault) {
 	}
 	e.Approved = true
 	return map[string]any{"approvedAt": seconds(s.now)}, nil
+}
+
+// transition is the one into a stage of a pipeline. Nothing leads into the first.
+func (s *State) transition(in map[string]any) (*Transition, *Fault) {
+	p, fault := s.pipeline(text(in, "pipelineName"))
+	switch {
+	case fault != nil:
+		return nil, fault
+	case text(in, "stageName") != "Deploy" || text(in, "transitionType") != "Inbound":
+		return nil, &Fault{Code: "StageNotFoundException", Message: "there is no such transition"}
+	}
+	return &p.Way, nil
+}
+
+func disableStageTransition(s *State, in map[string]any) (map[string]any, *Fault) {
+	way, fault := s.transition(in)
+	if fault != nil {
+		return nil, fault
+	}
+	*way = Transition{Reason: text(in, "reason"), By: ci, At: s.now}
+	return map[string]any{}, nil
+}
+
+func enableStageTransition(s *State, in map[string]any) (map[string]any, *Fault) {
+	way, fault := s.transition(in)
+	if fault != nil {
+		return nil, fault
+	}
+	*way = Transition{By: ci, At: s.now}
+	return map[string]any{}, nil
 }

@@ -91,6 +91,16 @@ func (s *State) Update(service *Service, arn string) *TaskRollout {
 	return d
 }
 
+// Runs is the task definition that was complete last.
+func (s *Service) Runs() string {
+	for _, d := range s.Deployments {
+		if d.State == "COMPLETED" {
+			return d.Definition
+		}
+	}
+	return ""
+}
+
 // Busy reports whether a deployment of a service goes on.
 func (s *Service) Busy() bool {
 	return slices.ContainsFunc(s.Deployments, func(d *TaskRollout) bool { return d.State == "IN_PROGRESS" })

@@ -16,7 +16,7 @@ const used = {
   ],
   codebuild: ["BatchGetBuilds", "ListBuildsForProject", "StartBuild", "StopBuild"],
   codepipeline: [
-    "GetPipelineExecution", "GetPipelineState", "ListActionExecutions", "ListPipelineExecutions", "PutApprovalResult",
+    "DisableStageTransition", "EnableStageTransition", "GetPipelineExecution", "GetPipelineState", "ListActionExecutions", "ListPipelineExecutions", "PutApprovalResult",
     "RollbackStage", "StartPipelineExecution", "StopPipelineExecution",
   ],
 };

@@ -254,6 +254,8 @@ var operations = map[string]operation{
 	"codedeploy:ListDeploymentTargets":     listDeploymentTargets,
 	"codedeploy:ListDeployments":           listDeployments,
 	"codedeploy:StopDeployment":            stopDeployment,
+	"codepipeline:DisableStageTransition":  disableStageTransition,
+	"codepipeline:EnableStageTransition":   enableStageTransition,
 	"codepipeline:GetPipelineExecution":    getPipelineExecution,
 	"codepipeline:GetPipelineState":        getPipelineState,
 	"codepipeline:ListActionExecutions":    listActionExecutions,

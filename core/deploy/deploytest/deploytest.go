@@ -19,6 +19,7 @@ const (
 	Works Behavior = iota // puts the version on the target
 	Fails                 // says Complaint and Secret, and fails
 	Hangs                 // starts work that never ends by itself and does not stop when asked politely
+	Lies                  // says that it has put the version on the target, and has not
 )
 
 // What a failing world says. The driver knows that Secret is one.
@@ -32,9 +33,22 @@ type World struct {
 	Driver  core.Driver
 	Version func(target string) string // what a target runs; empty: nothing
 	Busy    func() bool                // whether anything that the driver started still works
+
+	// Behave has the world do something else from now on. Where it works again, what hangs comes to a good end.
+	Behave func(b Behavior)
+	// Another is the driver in another process, for which time passes.
+	Another func() core.Driver
+	// Begun counts what the driver has begun. Nil: nobody else knows of it, so after a crash it is begun once more.
+	Begun func() int
+	// Foreign has somebody else begin work on a target that ends by itself, and tells whether it was left alone. Nil: there
+	// is nothing that a driver could see of that.
+	Foreign func(target string) (untouched func() bool)
+	// Proves reports whether the driver can tell a world that lies.
+	Proves bool
 }
 
-// Run puts a driver through the suite. open returns a fresh world; a deploy in it may take up to timeout, 0 is none.
+// Run puts a driver through the suite. open returns a fresh world; a deploy in it may take up to timeout, 0 is none. In a
+// world that hangs, time stands still for those who could be stopped.
 func Run(t *testing.T, open func(t *testing.T, b Behavior, timeout time.Duration) World) {
 	act := core.Act{
 		Rollout: "1", Wave: "one-box", Target: core.Target{Name: "use1-a", Labels: map[string]string{"tier": "onebox"}},
@@ -44,20 +58,19 @@ func Run(t *testing.T, open func(t *testing.T, b Behavior, timeout time.Duration
 	t.Run("fail", func(t *testing.T) { fails(t, open(t, Fails, time.Minute), act) })
 	t.Run("cancel", func(t *testing.T) { cancels(t, open(t, Hangs, 0), act) })
 	t.Run("timeout", func(t *testing.T) { timesOut(t, open(t, Hangs, time.Second), act) })
+	t.Run("crash", func(t *testing.T) { crashes(t, open(t, Hangs, 0), act) })
+	t.Run("foreign", func(t *testing.T) { respects(t, open(t, Works, time.Minute), act) })
+	t.Run("rollback in flight", func(t *testing.T) { turnsBack(t, open(t, Hangs, 0), act) })
+	t.Run("rollback failed", func(t *testing.T) { failsBack(t, open(t, Works, time.Minute), act) })
+	t.Run("proof", func(t *testing.T) { proves(t, open(t, Lies, time.Minute), act) })
 }
 
 // deploys goes forwards, forwards again as after a cut, and back.
 func deploys(t *testing.T, w World, act core.Act) {
-	again, back := act, act
+	again := act
 	again.Attempt = 2
-	back.Rollback, back.Version, back.Previous = true, act.Previous, act.Version
-	for _, act := range []core.Act{act, again, back} {
-		if output, err := w.Driver.Deploy(t.Context(), act); err != nil {
-			t.Fatalf("%+v: %v\n%s", act, err, output)
-		}
-		if got := w.Version(act.Target.Name); got != act.Version {
-			t.Errorf("%s runs %q, want %q", act.Target.Name, got, act.Version)
-		}
+	for _, act := range []core.Act{act, again, back(act)} {
+		deployed(t, w, w.Driver, act)
 	}
 	if got := w.Version("another"); got != "" {
 		t.Errorf("a target that was not asked for runs %q", got)
@@ -78,14 +91,17 @@ func fails(t *testing.T, w World, act core.Act) {
 }
 
 func cancels(t *testing.T, w World, act core.Act) {
+	cancelled(t, w, act)
+	if w.Busy() {
+		t.Error("something that the driver started goes on after it has returned")
+	}
+}
+
+// cancelled cancels a deploy in a world that hangs.
+func cancelled(t *testing.T, w World, act core.Act) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		_, err := w.Driver.Deploy(ctx, act)
-		done <- err
-	}()
-	await(t, w.Busy)
+	done := begin(ctx, t, w, act)
 	cancel()
 	select {
 	case err := <-done:
@@ -95,9 +111,100 @@ func cancels(t *testing.T, w World, act core.Act) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the driver goes on although it was told to stop")
 	}
-	if w.Busy() {
-		t.Error("something that the driver started goes on after it has returned")
+}
+
+// begin begins a deploy in a world that hangs.
+func begin(ctx context.Context, t *testing.T, w World, act core.Act) <-chan error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.Driver.Deploy(ctx, act)
+		done <- err
+	}()
+	await(t, w.Busy)
+	return done
+}
+
+// crashes loses the process in the middle of a deploy: the next one goes on with what it had begun, and begins nothing anew.
+func crashes(t *testing.T, w World, act core.Act) {
+	if w.Begun == nil {
+		t.Skip("nobody else knows what this driver has begun")
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := begin(ctx, t, w, act) // stands still from here on
+	w.Behave(Works)
+	again := act
+	again.Attempt = 2
+	deployed(t, w, w.Another(), again)
+	if n := w.Begun(); n != 1 {
+		t.Errorf("the driver has begun %d deploys, and the first was still on its way", n)
+	}
+	cancel()
+	<-done
+}
+
+// respects deploys where somebody else is at work: that is never ended, and what is said to be done is done.
+func respects(t *testing.T, w World, act core.Act) {
+	if w.Foreign == nil {
+		t.Skip("this driver cannot see what others do")
+	}
+	untouched := w.Foreign(act.Target.Name)
+	_, err := w.Driver.Deploy(t.Context(), act)
+	if !untouched() {
+		t.Error("what somebody else had begun was ended")
+	}
+	if got := w.Version(act.Target.Name); err == nil && got != act.Version {
+		t.Errorf("%s runs %q, and the driver said that it was done", act.Target.Name, got)
+	}
+}
+
+// turnsBack cancels a deploy on its way, and puts back what was there.
+func turnsBack(t *testing.T, w World, act core.Act) {
+	cancelled(t, w, act)
+	w.Behave(Works)
+	deployed(t, w, w.Another(), back(act))
+	if w.Busy() {
+		t.Error("something of the deploy goes on after it was rolled back")
+	}
+}
+
+// failsBack is a rollback that does not work: it must never be taken for one that did.
+func failsBack(t *testing.T, w World, act core.Act) {
+	deployed(t, w, w.Driver, act)
+	w.Behave(Fails)
+	output, err := w.Driver.Deploy(t.Context(), back(act))
+	if err == nil || !strings.Contains(output+err.Error(), Complaint) {
+		t.Errorf("got %v, want it to say why the rollback has failed:\n%s", err, output)
+	}
+	if got := w.Version(act.Target.Name); got != act.Version {
+		t.Errorf("%s runs %q after a rollback that has failed", act.Target.Name, got)
+	}
+}
+
+// proves does not take a world at its word.
+func proves(t *testing.T, w World, act core.Act) {
+	if !w.Proves {
+		t.Skip("only the plan's current can tell what a target runs")
+	}
+	if output, err := w.Driver.Deploy(t.Context(), act); err == nil {
+		t.Errorf("a deploy that was none was taken for done, and %s runs %q:\n%s", act.Target.Name, w.Version(act.Target.Name), output)
+	}
+}
+
+// deployed carries out an act that is to work.
+func deployed(t *testing.T, w World, driver core.Driver, act core.Act) {
+	t.Helper()
+	if output, err := driver.Deploy(t.Context(), act); err != nil {
+		t.Fatalf("%+v: %v\n%s", act, err, output)
+	}
+	if got := w.Version(act.Target.Name); got != act.Version {
+		t.Errorf("%s runs %q, want %q", act.Target.Name, got, act.Version)
+	}
+}
+
+func back(act core.Act) core.Act {
+	act.Rollback, act.Version, act.Previous = true, act.Previous, act.Version
+	return act
 }
 
 func timesOut(t *testing.T, w World, act core.Act) {
