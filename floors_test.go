@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -114,4 +118,38 @@ func permitted(may []string, room string) bool {
 		}
 	}
 	return false
+}
+
+// whole are the files that may keep a whole client of AWS' SDK: of these services the SDK itself keeps every operation.
+var whole = []string{"core/aws/identity.go", "core/ledger/s3_bucket.go", "core/deploy/ecs.go"}
+
+// TestCalls keeps clients of AWS, GitHub and GitLab out of the fields of types. The linker keeps every method of every type
+// that reflection may reach, and with a client all operations of its service, which is more than a megabyte of the binary for
+// each.
+func TestCalls(t *testing.T) {
+	library := regexp.MustCompile(`(?m)^(?:import|\t)\s*(\w*) ?"github.com/(?:aws/aws-sdk-go-v2/service/(\w+)|google/go-github/v60/(github)|xanzy/go-(gitlab))"`)
+	files := 0
+	for room := range floors {
+		paths, err := filepath.Glob(filepath.Join(room, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range library.FindAllStringSubmatch(string(text), -1) {
+				files++
+				name := cmp.Or(found[1:]...)
+				field := regexp.MustCompile(`(?m)^\t+\w*[ ]*\*` + name + `\.Client\b`)
+				if field.Match(text) && !slices.Contains(whole, filepath.ToSlash(path)) {
+					t.Errorf("%s: a type has a whole client of %s: let it have the calls that it makes", path, name)
+				}
+			}
+		}
+	}
+	if files < 20 {
+		t.Errorf("%d files ask a service, which are too few to be true", files)
+	}
 }

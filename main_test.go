@@ -42,7 +42,9 @@ func TestScripts(t *testing.T) {
 			}
 			return os.CopyFS(env.WorkDir, os.DirFS("testdata/scripts/common"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await, "buildspec": writeBuild, "codecommit": towers{t}.codecommit},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "await": await, "buildspec": writeBuild, "cloud": cloud(t), "codecommit": towers{t}.codecommit,
+		},
 	})
 }
 

@@ -23,11 +23,12 @@ import (
 
 // A Forge is the GitHub Actions job that this process runs in. It is safe for concurrent use.
 type Forge struct {
-	env environment
-	out *log
-	job core.Job
-	err error
-	api func() (*github.Client, error) // for the job's repository, opened when it is needed
+	env   environment
+	out   *log
+	job   core.Job
+	err   error
+	clock core.Clock
+	api   func() (*github.Client, error) // for the job's repository, opened when it is needed
 
 	checks      checkRuns
 	deployments deployments
@@ -44,7 +45,7 @@ func New(entries []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, 
 		return nil, false
 	}
 	job, err := env.job()
-	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err}
+	f := &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err, clock: clock}
 	f.api = sync.OnceValues(func() (*github.Client, error) {
 		return github.New("", github.Env{Lookup: env.secretly, Clock: clock, Waits: f.waits})
 	})

@@ -15,6 +15,7 @@ import (
 
 // endpoints are what GitHub's documentation says of the permission that each needs. A write goes for a read as well.
 var endpoints = []struct{ request, permission string }{
+	{"GET $", ""}, // the repository itself, which every token of it shows
 	{"GET /git/", "contents: read"},
 	{"(POST|PATCH|DELETE) /git/", "contents: write"},
 	{"POST /statuses/", "statuses: write"},
@@ -43,7 +44,10 @@ func needs(t *testing.T, asked []string) []string {
 		if i < 0 {
 			t.Fatalf("nobody knows what %s needs", request)
 		}
-		what, right, _ := strings.Cut(endpoints[i].permission, ": ")
+		what, right, needed := strings.Cut(endpoints[i].permission, ": ")
+		if !needed {
+			continue
+		}
 		of[what] = max(of[what], right) // read, write
 	}
 	var all []string
@@ -116,6 +120,7 @@ checks: [{name: smoke, run: "true"}]
 		{row: "`check`", plan: simple, args: [][]string{{"check"}}, also: []string{"contents: read"}},
 		{row: "actions/report`", plan: simple, before: [][]string{run}, args: [][]string{{"report"}}},
 		{row: "actions/tick`", plan: parked, before: [][]string{run}, args: [][]string{{"tick"}}},
+		{row: "`breakwater doctor`", plan: simple, args: [][]string{{"doctor"}}},
 		{row: "actions/gate`", plan: simple, before: [][]string{run}, args: [][]string{{"gate", "--sync"}}},
 	} {
 		t.Run(c.row, func(t *testing.T) {

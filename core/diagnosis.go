@@ -21,6 +21,7 @@ const (
 	HealthOK      Health = "ok"
 	HealthWarning Health = "warning" // a rollout would go on, and know less than it could
 	HealthProblem Health = "problem" // a rollout would be refused, halt, or do what nobody wants
+	HealthUntried Health = "untried" // nobody knows: to look at it would change something
 )
 
 // Well is a diagnosis of something that needs nothing.

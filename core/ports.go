@@ -59,6 +59,15 @@ type Driver interface {
 	Deploy(ctx context.Context, act Act) (output string, err error)
 }
 
+// An Examiner is a Driver that can say whether it is let do its work.
+type Examiner interface {
+	// Place names what an act is done to, and on which way. What was looked at for one act holds for all of its place.
+	Place(act Act) (string, error)
+	// Examine looks at what Deploy would look at, and changes nothing. It names each permission that is missing, and those
+	// that could not be tried.
+	Examine(ctx context.Context, act Act) []Diagnosis
+}
+
 // An Act is what is done to one target, forwards or back.
 type Act struct {
 	Rollout  string

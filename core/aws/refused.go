@@ -28,6 +28,12 @@ func Status(err error) int {
 	return 0
 }
 
+// Denied reports whether AWS has refused a request because IAM does not permit it.
+func Denied(err error) bool {
+	code := Code(err)
+	return denied[code] || Status(err) == http.StatusForbidden && !stale[code]
+}
+
 // Refused says of a failed request what it was to do and, where AWS did not let us do it, which action of IAM permits it:
 // for example "s3:GetObject on arn:aws:s3:::bucket/*". Asking again is of no use where its error has a method Permanent()
 // bool that returns true.
@@ -44,7 +50,7 @@ func Refused(do, action string, err error) error {
 	switch {
 	case stale[code]:
 		return &refusal{text + "; the credentials are wrong or have expired, or this machine's clock is", err, true}
-	case denied[code] || Status(err) == http.StatusForbidden:
+	case Denied(err):
 		return &refusal{text + "; allow " + action, err, true}
 	default:
 		again := retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err).Bool()

@@ -40,13 +40,12 @@ type Env struct {
 type Session struct {
 	Config sdk.Config
 
-	options  Options
-	http     *client
-	custom   bool // the address of the services is not AWS' own
-	sent     atomic.Int64
-	verified sync.Mutex
-	account  string // that we are in, once that is known
-	caller   string // who we are, once that is known
+	options Options
+	http    *client
+	custom  bool // the address of the services is not AWS' own
+	sent    atomic.Int64
+	asked   sync.Mutex
+	who     Identity // once that is known
 }
 
 // Open makes a session. It asks nobody yet: an error is a mistake in the options or in the machine's configuration.
@@ -124,43 +123,39 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// Verify asks AWS in which account we are, once, and refuses any other than the one that the options name. It is for
-// whoever is about to look at or to change something; without an account in the options it asks nobody.
+// An Identity is whom AWS takes us for.
+type Identity struct{ ARN, Account string }
+
+// Identify asks AWS who we are, once.
+func (s *Session) Identify(ctx context.Context) (Identity, error) {
+	s.asked.Lock()
+	defer s.asked.Unlock()
+	if s.who.Account == "" {
+		who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+		if err != nil {
+			return Identity{}, Refused("say who we are", "sts:GetCallerIdentity", err)
+		}
+		is := Identity{ARN: sdk.ToString(who.Arn), Account: sdk.ToString(who.Account)}
+		if is.ARN == "" || is.Account == "" {
+			return Identity{}, errors.New("AWS does not say who we are: its answer is empty")
+		}
+		s.who = is
+	}
+	return s.who, nil
+}
+
+// Verify asks AWS in which account we are, and refuses any other than the one that the options name. It is for whoever is
+// about to look at or to change something; without an account in the options it asks nobody.
 func (s *Session) Verify(ctx context.Context) error {
 	if s.options.Account == "" {
 		return nil
 	}
-	s.verified.Lock()
-	defer s.verified.Unlock()
-	if err := s.who(ctx, "say in which account we are"); err != nil {
+	who, err := s.Identify(ctx)
+	if err != nil {
 		return err
 	}
-	if s.account != s.options.Account {
-		return &wrongAccount{is: s.account, want: s.options.Account}
-	}
-	return nil
-}
-
-// Caller asks AWS who we are, once: an ARN, of a role with the name of the session.
-func (s *Session) Caller(ctx context.Context) (string, error) {
-	s.verified.Lock()
-	defer s.verified.Unlock()
-	err := s.who(ctx, "say who we are")
-	return s.caller, err
-}
-
-// who learns who we are. The lock is held.
-func (s *Session) who(ctx context.Context, do string) error {
-	if s.account != "" {
-		return nil
-	}
-	who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return Refused(do, "sts:GetCallerIdentity", err)
-	}
-	if s.account, s.caller = sdk.ToString(who.Account), sdk.ToString(who.Arn); s.account == "" || s.caller == "" {
-		s.account = ""
-		return fmt.Errorf("AWS does not %s: its answer is empty", do)
+	if who.Account != s.options.Account {
+		return &wrongAccount{is: who.Account, want: s.options.Account}
 	}
 	return nil
 }

@@ -127,6 +127,9 @@ func TestVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if who, err := s.Identify(t.Context()); err != nil || who.Account != cloudwatchtest.Account || !strings.HasPrefix(who.ARN, "arn:aws:") {
+		t.Errorf("we are %+v, %v", who, err)
+	}
 	if got, want := server.Asked(), []string{"sts:AssumeRole AKIDTEST", "sts:GetCallerIdentity ASIAROLE"}; !slices.Equal(got, want) || s.Requests() != 2 {
 		t.Errorf("asked %q; want %q", got, want)
 	}

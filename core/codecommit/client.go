@@ -99,7 +99,10 @@ func (c *Client) Requests() int { return c.session.Requests() }
 func (c *Client) Region() string { return c.session.Config.Region }
 
 // Me is the ARN of who asks.
-func (c *Client) Me(ctx context.Context) (string, error) { return c.session.Caller(ctx) }
+func (c *Client) Me(ctx context.Context) (string, error) {
+	who, err := c.session.Identify(ctx)
+	return who.ARN, err
+}
 
 // SameRole reports whether two ARNs are of one identity: sessions of one role are, whatever their names.
 func SameRole(a, b string) bool { return identity(a) == identity(b) }

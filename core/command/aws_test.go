@@ -1,6 +1,7 @@
 package command_test
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/aws/awstest"
+	"github.com/breakwater-ci/breakwater/core/aws/s3test"
 	"github.com/breakwater-ci/breakwater/core/command"
 )
 
@@ -163,4 +165,28 @@ func commit(revision map[string]any) string {
 	location, _ := revision["gitHubLocation"].(map[string]any)
 	text, _ := location["commitId"].(string)
 	return text
+}
+
+// TestDoctorBucket: what a job may not do to a ledger in a bucket is named as IAM knows it.
+func TestDoctorBucket(t *testing.T) {
+	for method, want := range map[string]string{
+		"":             "It can be read and written, and refuses the second",
+		http.MethodGet: "allow s3:ListBucket on arn:aws:s3:::" + s3test.Bucket + ".",
+		http.MethodPut: "allow s3:PutObject on arn:aws:s3:::" + s3test.Bucket + "/shop/*.",
+	} {
+		server := s3test.New(t)
+		server.Meddle(func(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+			if r.Method == method {
+				s3test.Refuse(http.StatusForbidden, "AccessDenied", "not authorized")(w, r, next)
+				return
+			}
+			next(w, r)
+		})
+		var out, errs strings.Builder
+		command.Main(t.Context(), []string{"doctor", "--json", "--ledger", "s3://" + s3test.Bucket + "/shop"}, command.Env{Stdout: &out, Stderr: &errs,
+			Dir: t.TempDir(), Environ: append(server.Environ(), "PATH="+os.Getenv("PATH"))})
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is refused: %s%s; want %q", method, out.String(), errs.String(), want)
+		}
+	}
 }

@@ -36,6 +36,7 @@ func (c *doctorCmd) Run(ctx context.Context, s *ship) error {
 		e.waves(ctx, l, c.policyFlag)
 		e.ledger(ctx, c.Ledger, l.dir, l.Line())
 		e.sources(ctx, l)
+		e.drivers(ctx, l)
 		e.scripts(ctx, l)
 		e.notifiers(l)
 		e.forge(ctx, l.Plan)
@@ -207,6 +208,31 @@ func (e *examination) sources(ctx context.Context, l *loaded) {
 	}
 	e.found = append(e.found, doctor.Sources(ctx, l.Plan, open, e.targets, e.Clock)...)
 	e.found = append(e.found, clocks.found()...)
+}
+
+// drivers lets the drivers that can do so look at what they are to deploy to.
+func (e *examination) drivers(ctx context.Context, l *loaded) {
+	if len(e.targets) == 0 {
+		return
+	}
+	acts := make([]core.Act, len(e.targets))
+	for i, t := range e.targets {
+		acts[i] = core.Act{Rollout: fmt.Sprintf("%s-%s-0", l.Service, l.Environment), Target: t, Version: cmp.Or(e.ship.forge.Job().Commit, "unreleased")}
+	}
+	look := func(key, name string, options any, timeout time.Duration) {
+		driver, err := e.driver(key, name, options, e.shell(l.dir), timeout)
+		if err != nil {
+			e.problem(key, "Mend it in the plan.", "%v.", err)
+			return
+		}
+		if examiner, ok := driver.(core.Examiner); ok {
+			e.found = append(e.found, doctor.Targets(ctx, name, examiner, acts)...)
+		}
+	}
+	look("deploy", l.Deploy.Driver, l.Deploy.Options, l.Deploy.Timeout)
+	if l.Rollback.Driver != "" {
+		look("rollback", l.Rollback.Driver, l.Rollback.Options, l.Rollback.Timeout)
+	}
 }
 
 // clocks are those of servers, as their answers tell.

@@ -39,15 +39,23 @@ func (a *amazon) Requests() (n int) {
 // way is the way to the target of an act, in the account that the plan names. The region also keeps a label from naming a
 // host, see [aws.Options.Check].
 func (a *amazon) way(ctx context.Context, act core.Act) (sdk.Config, error) {
+	way, err := a.session(ctx, act)
+	if err != nil {
+		return sdk.Config{}, err
+	}
+	return way.Config, way.Verify(ctx)
+}
+
+func (a *amazon) session(ctx context.Context, act core.Act) (*aws.Session, error) {
 	var o aws.Options
 	if err := fillAll(act, map[*string]string{&o.Region: a.Region, &o.Role: a.Role, &o.Account: a.Account}); err != nil {
-		return sdk.Config{}, err
+		return nil, err
 	}
 	way, err := a.open(ctx, o)
 	if err != nil {
-		return sdk.Config{}, fmt.Errorf("the way to the target %s: %w", act.Target.Name, err)
+		return nil, fmt.Errorf("the way to the target %s: %w", act.Target.Name, err)
 	}
-	return way.Config, way.Verify(ctx)
+	return way, nil
 }
 
 func (a *amazon) open(ctx context.Context, o aws.Options) (*aws.Session, error) {
@@ -66,6 +74,10 @@ func (a *amazon) open(ctx context.Context, o aws.Options) (*aws.Session, error) 
 	a.ways[o] = way
 	return way, nil
 }
+
+// A call is one operation of a service. A program that reflects on types keeps every method of every type that it can reach,
+// so no type here has a client of the SDK in it, with all of its operations, but the calls that a driver makes.
+type call[Input, Output, Options any] func(context.Context, *Input, ...func(*Options)) (*Output, error)
 
 // fillAll fills texts of the options with what an act is about.
 func fillAll(act core.Act, texts map[*string]string) error {

@@ -61,7 +61,7 @@ func (c *codeBuild) Deploy(ctx context.Context, act core.Act) (string, error) {
 type building struct {
 	*codeBuild
 	act     core.Act
-	api     *codebuild.Client
+	api     codeBuildCalls
 	project string
 	source  string
 	started bool // something was, or may have been
@@ -76,8 +76,34 @@ func (b *building) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.api = codebuild.NewFromConfig(way)
+	b.api = codeBuildCallsOf(way)
 	return nil
+}
+
+// codeBuildCalls are what is asked of CodeBuild.
+type codeBuildCalls struct {
+	StartBuild     call[codebuild.StartBuildInput, codebuild.StartBuildOutput, codebuild.Options]
+	BatchGetBuilds call[codebuild.BatchGetBuildsInput, codebuild.BatchGetBuildsOutput, codebuild.Options]
+	StopBuild      call[codebuild.StopBuildInput, codebuild.StopBuildOutput, codebuild.Options]
+	builds         listBuilds
+}
+
+func codeBuildCallsOf(way sdk.Config) codeBuildCalls {
+	api := codebuild.NewFromConfig(way)
+	return codeBuildCalls{
+		StartBuild:     api.StartBuild,
+		BatchGetBuilds: api.BatchGetBuilds,
+		StopBuild:      api.StopBuild,
+		builds:         api.ListBuildsForProject,
+	}
+}
+
+// listBuilds is a call whose answer has pages.
+type listBuilds call[codebuild.ListBuildsForProjectInput, codebuild.ListBuildsForProjectOutput, codebuild.Options]
+
+// ListBuildsForProject implements [codebuild.ListBuildsForProjectAPIClient].
+func (l listBuilds) ListBuildsForProject(ctx context.Context, in *codebuild.ListBuildsForProjectInput, o ...func(*codebuild.Options)) (*codebuild.ListBuildsForProjectOutput, error) {
+	return l(ctx, in, o...)
 }
 
 // run looks before it touches anything, has a build made, and waits for its end.

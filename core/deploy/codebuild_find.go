@@ -33,7 +33,7 @@ func readBuild(is *types.Build) mark {
 func (b *building) recent(ctx context.Context) ([]types.Build, error) {
 	var all []types.Build
 	since := b.env.Clock.Now().Add(-longestBuild)
-	pages := codebuild.NewListBuildsForProjectPaginator(b.api, &codebuild.ListBuildsForProjectInput{ProjectName: &b.project})
+	pages := codebuild.NewListBuildsForProjectPaginator(b.api.builds, &codebuild.ListBuildsForProjectInput{ProjectName: &b.project})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

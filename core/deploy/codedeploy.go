@@ -11,7 +11,6 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/aws"
@@ -59,7 +58,7 @@ func (c *codeDeploy) Deploy(ctx context.Context, act core.Act) (string, error) {
 type delivery struct {
 	*codeDeploy
 	act         core.Act
-	api         *codedeploy.Client
+	api         codeDeployCalls
 	application string
 	group       string
 	alias       *shift // looks at the alias, on Lambda
@@ -75,12 +74,48 @@ func (d *delivery) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.api = codedeploy.NewFromConfig(way)
+	d.api = codeDeployCallsOf(way)
 	if l := d.Lambda; l != nil {
-		d.alias = &shift{function: &function{amazon: amazon{env: d.env}}, act: d.act, api: lambda.NewFromConfig(way)}
+		d.alias = &shift{function: &function{amazon: amazon{env: d.env}}, act: d.act, api: lambdaCallsOf(way)}
 		return fillAll(d.act, map[*string]string{&d.alias.of: l.Function, &d.alias.alias: l.Alias})
 	}
 	return nil
+}
+
+// codeDeployCalls are what is asked of CodeDeploy.
+type codeDeployCalls struct {
+	CreateDeployment          call[codedeploy.CreateDeploymentInput, codedeploy.CreateDeploymentOutput, codedeploy.Options]
+	GetDeployment             call[codedeploy.GetDeploymentInput, codedeploy.GetDeploymentOutput, codedeploy.Options]
+	ContinueDeployment        call[codedeploy.ContinueDeploymentInput, codedeploy.ContinueDeploymentOutput, codedeploy.Options]
+	StopDeployment            call[codedeploy.StopDeploymentInput, codedeploy.StopDeploymentOutput, codedeploy.Options]
+	ListDeploymentTargets     call[codedeploy.ListDeploymentTargetsInput, codedeploy.ListDeploymentTargetsOutput, codedeploy.Options]
+	BatchGetDeploymentTargets call[codedeploy.BatchGetDeploymentTargetsInput, codedeploy.BatchGetDeploymentTargetsOutput, codedeploy.Options]
+	BatchGetDeployments       call[codedeploy.BatchGetDeploymentsInput, codedeploy.BatchGetDeploymentsOutput, codedeploy.Options]
+	GetDeploymentGroup        call[codedeploy.GetDeploymentGroupInput, codedeploy.GetDeploymentGroupOutput, codedeploy.Options]
+	deployments               listDeployments
+}
+
+func codeDeployCallsOf(way sdk.Config) codeDeployCalls {
+	api := codedeploy.NewFromConfig(way)
+	return codeDeployCalls{
+		CreateDeployment:          api.CreateDeployment,
+		GetDeployment:             api.GetDeployment,
+		ContinueDeployment:        api.ContinueDeployment,
+		StopDeployment:            api.StopDeployment,
+		ListDeploymentTargets:     api.ListDeploymentTargets,
+		BatchGetDeploymentTargets: api.BatchGetDeploymentTargets,
+		BatchGetDeployments:       api.BatchGetDeployments,
+		GetDeploymentGroup:        api.GetDeploymentGroup,
+		deployments:               api.ListDeployments,
+	}
+}
+
+// listDeployments is a call whose answer has pages.
+type listDeployments call[codedeploy.ListDeploymentsInput, codedeploy.ListDeploymentsOutput, codedeploy.Options]
+
+// ListDeployments implements [codedeploy.ListDeploymentsAPIClient].
+func (l listDeployments) ListDeployments(ctx context.Context, in *codedeploy.ListDeploymentsInput, o ...func(*codedeploy.Options)) (*codedeploy.ListDeploymentsOutput, error) {
+	return l(ctx, in, o...)
 }
 
 // run looks before it touches anything, has a deployment made, and proves what it did.

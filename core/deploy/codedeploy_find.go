@@ -52,7 +52,7 @@ func readNoted(is *types.DeploymentInfo) noted {
 // recent are the deployments of the group, newest first.
 func (d *delivery) recent(ctx context.Context) ([]types.DeploymentInfo, error) {
 	var ids []string
-	pages := codedeploy.NewListDeploymentsPaginator(d.api, &codedeploy.ListDeploymentsInput{
+	pages := codedeploy.NewListDeploymentsPaginator(d.api.deployments, &codedeploy.ListDeploymentsInput{
 		ApplicationName: &d.application, DeploymentGroupName: &d.group,
 		CreateTimeRange: &types.TimeRange{Start: new(d.env.Clock.Now().Add(-memory))},
 	})

@@ -59,7 +59,7 @@ func (c *codePipeline) Deploy(ctx context.Context, act core.Act) (string, error)
 type passage struct {
 	*codePipeline
 	act       core.Act
-	api       *codepipeline.Client
+	api       codePipelineCalls
 	pipeline  string
 	stage     string // that a rollback takes back
 	variables map[string]string
@@ -96,8 +96,42 @@ func (p *passage) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.api = codepipeline.NewFromConfig(way)
+	p.api = codePipelineCallsOf(way)
 	return nil
+}
+
+// codePipelineCalls are what is asked of CodePipeline.
+type codePipelineCalls struct {
+	StartPipelineExecution call[codepipeline.StartPipelineExecutionInput, codepipeline.StartPipelineExecutionOutput, codepipeline.Options]
+	RollbackStage          call[codepipeline.RollbackStageInput, codepipeline.RollbackStageOutput, codepipeline.Options]
+	GetPipelineState       call[codepipeline.GetPipelineStateInput, codepipeline.GetPipelineStateOutput, codepipeline.Options]
+	PutApprovalResult      call[codepipeline.PutApprovalResultInput, codepipeline.PutApprovalResultOutput, codepipeline.Options]
+	StopPipelineExecution  call[codepipeline.StopPipelineExecutionInput, codepipeline.StopPipelineExecutionOutput, codepipeline.Options]
+	ListActionExecutions   call[codepipeline.ListActionExecutionsInput, codepipeline.ListActionExecutionsOutput, codepipeline.Options]
+	GetPipelineExecution   call[codepipeline.GetPipelineExecutionInput, codepipeline.GetPipelineExecutionOutput, codepipeline.Options]
+	executions             listExecutions
+}
+
+func codePipelineCallsOf(way sdk.Config) codePipelineCalls {
+	api := codepipeline.NewFromConfig(way)
+	return codePipelineCalls{
+		StartPipelineExecution: api.StartPipelineExecution,
+		RollbackStage:          api.RollbackStage,
+		GetPipelineState:       api.GetPipelineState,
+		PutApprovalResult:      api.PutApprovalResult,
+		StopPipelineExecution:  api.StopPipelineExecution,
+		ListActionExecutions:   api.ListActionExecutions,
+		GetPipelineExecution:   api.GetPipelineExecution,
+		executions:             api.ListPipelineExecutions,
+	}
+}
+
+// listExecutions is a call whose answer has pages.
+type listExecutions call[codepipeline.ListPipelineExecutionsInput, codepipeline.ListPipelineExecutionsOutput, codepipeline.Options]
+
+// ListPipelineExecutions implements [codepipeline.ListPipelineExecutionsAPIClient].
+func (l listExecutions) ListPipelineExecutions(ctx context.Context, in *codepipeline.ListPipelineExecutionsInput, o ...func(*codepipeline.Options)) (*codepipeline.ListPipelineExecutionsOutput, error) {
+	return l(ctx, in, o...)
 }
 
 // busy are the answers that the pipeline cannot take one more execution now.

@@ -57,7 +57,7 @@ func over(status types.PipelineExecutionStatus) bool {
 func (p *passage) recent(ctx context.Context, filter *types.PipelineExecutionFilter) ([]types.PipelineExecutionSummary, error) {
 	var all []types.PipelineExecutionSummary
 	since := p.env.Clock.Now().Add(-memory)
-	pages := codepipeline.NewListPipelineExecutionsPaginator(p.api, &codepipeline.ListPipelineExecutionsInput{PipelineName: &p.pipeline, Filter: filter})
+	pages := codepipeline.NewListPipelineExecutionsPaginator(p.api.executions, &codepipeline.ListPipelineExecutionsInput{PipelineName: &p.pipeline, Filter: filter})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

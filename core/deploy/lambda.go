@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/breakwater-ci/breakwater/core"
@@ -54,7 +55,7 @@ func (f *function) Deploy(ctx context.Context, act core.Act) (string, error) {
 type shift struct {
 	*function
 	act    core.Act
-	api    *lambda.Client
+	api    lambdaCalls
 	of     string // the function
 	alias  string
 	is     aliased // what the alias was when we last saw it
@@ -73,8 +74,38 @@ func (s *shift) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.api = lambda.NewFromConfig(way)
+	s.api = lambdaCallsOf(way)
 	return nil
+}
+
+// lambdaCalls are what is asked of Lambda.
+type lambdaCalls struct {
+	GetAlias                 call[lambda.GetAliasInput, lambda.GetAliasOutput, lambda.Options]
+	UpdateAlias              call[lambda.UpdateAliasInput, lambda.UpdateAliasOutput, lambda.Options]
+	GetFunctionConfiguration call[lambda.GetFunctionConfigurationInput, lambda.GetFunctionConfigurationOutput, lambda.Options]
+	UpdateFunctionCode       call[lambda.UpdateFunctionCodeInput, lambda.UpdateFunctionCodeOutput, lambda.Options]
+	PublishVersion           call[lambda.PublishVersionInput, lambda.PublishVersionOutput, lambda.Options]
+	versions                 listVersions
+}
+
+func lambdaCallsOf(way sdk.Config) lambdaCalls {
+	api := lambda.NewFromConfig(way)
+	return lambdaCalls{
+		GetAlias:                 api.GetAlias,
+		UpdateAlias:              api.UpdateAlias,
+		GetFunctionConfiguration: api.GetFunctionConfiguration,
+		UpdateFunctionCode:       api.UpdateFunctionCode,
+		PublishVersion:           api.PublishVersion,
+		versions:                 api.ListVersionsByFunction,
+	}
+}
+
+// listVersions is a call whose answer has pages.
+type listVersions call[lambda.ListVersionsByFunctionInput, lambda.ListVersionsByFunctionOutput, lambda.Options]
+
+// ListVersionsByFunction implements [lambda.ListVersionsByFunctionAPIClient].
+func (l listVersions) ListVersionsByFunction(ctx context.Context, in *lambda.ListVersionsByFunctionInput, o ...func(*lambda.Options)) (*lambda.ListVersionsByFunctionOutput, error) {
+	return l(ctx, in, o...)
 }
 
 // run looks before it touches anything, moves the traffic, and proves it. Where the first look turns out to have been out of

@@ -46,7 +46,7 @@ func (u unpublished) Error() string {
 // published looks for what was published already.
 func (s *shift) published(ctx context.Context) (string, error) {
 	found, numbered := "", ""
-	pages := lambda.NewListVersionsByFunctionPaginator(s.api, &lambda.ListVersionsByFunctionInput{FunctionName: &s.of})
+	pages := lambda.NewListVersionsByFunctionPaginator(s.api.versions, &lambda.ListVersionsByFunctionInput{FunctionName: &s.of})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -79,16 +79,11 @@ func (s *shift) publish(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	in := &lambda.UpdateFunctionCodeInput{FunctionName: &s.of, RevisionId: now.RevisionId}
-	var bucket, key, image string
-	if err := fillAll(s.act, map[*string]string{&bucket: s.Code.Bucket, &key: s.Code.Key, &image: s.Code.Image}); err != nil {
+	in, err := s.newCode()
+	if err != nil {
 		return "", err
 	}
-	if image != "" {
-		in.ImageUri = &image
-	} else {
-		in.S3Bucket, in.S3Key = &bucket, &key
-	}
+	in.RevisionId = now.RevisionId
 	code, err := s.api.UpdateFunctionCode(ctx, in)
 	if err != nil {
 		return "", changed(s.of, err)
@@ -105,6 +100,21 @@ func (s *shift) publish(ctx context.Context) (string, error) {
 	number := sdk.ToString(made.Version)
 	s.tell("%s is published as version %s of %s", s.act.Version, number, s.of)
 	return number, nil
+}
+
+// newCode is where the plan says that the code of the act's version is.
+func (s *shift) newCode() (*lambda.UpdateFunctionCodeInput, error) {
+	in := &lambda.UpdateFunctionCodeInput{FunctionName: &s.of}
+	var bucket, key, image string
+	if err := fillAll(s.act, map[*string]string{&bucket: s.Code.Bucket, &key: s.Code.Key, &image: s.Code.Image}); err != nil {
+		return nil, err
+	}
+	if image != "" {
+		in.ImageUri = &image
+	} else {
+		in.S3Bucket, in.S3Key = &bucket, &key
+	}
+	return in, nil
 }
 
 // changed says what it means that a function is not as it was.

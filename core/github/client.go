@@ -17,7 +17,8 @@ import (
 
 // A Client talks to the API about one repository. It is safe for concurrent use.
 type Client struct {
-	*github.Client
+	calls
+	BaseURL     *url.URL // of the API
 	Owner, Name string
 
 	transport *patient.Transport
@@ -57,7 +58,7 @@ func New(repository string, env Env) (*Client, error) {
 	t := &patient.Transport{Service: service, Next: http.DefaultTransport, Clock: env.Clock, Waits: env.Waits}
 	client := github.NewClient(&http.Client{Transport: t}).WithAuthToken(token)
 	client.BaseURL = base
-	return &Client{Client: client, Owner: owner, Name: name, transport: t}, nil
+	return &Client{calls: callsOf(client), BaseURL: base, Owner: owner, Name: name, transport: t}, nil
 }
 
 // plain reports whether a name can be part of a path of the API as it is.

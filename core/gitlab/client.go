@@ -20,11 +20,10 @@ import (
 type Client struct {
 	Project string // its full path, or its id
 
-	byJob   bool   // with the job's own token
-	token   string // a project access token; empty: there is none
-	graphql string // URL
-	//lint:ignore SA1019 this file and api.go are all that know the library: a move to its successor is these two
-	api       *gl.Client
+	byJob     bool   // with the job's own token
+	token     string // a project access token; empty: there is none
+	graphql   string // URL
+	api       calls
 	transport *patient.Transport
 }
 
@@ -57,18 +56,26 @@ func New(project string, env Env) (*Client, error) {
 	if token := env.Lookup(TokenVariable); token != "" {
 		c.token = token
 		c.graphql = cmp.Or(env.Lookup("CI_API_GRAPHQL_URL"), strings.TrimSuffix(strings.TrimSuffix(base.String(), "/"), "/v4")+"/graphql")
-		//lint:ignore SA1019 see Client
-		c.api, err = gl.NewClient(token, options...)
-		return c, err
+		//lint:ignore SA1019 see calls
+		api, err := gl.NewClient(token, options...)
+		if err != nil {
+			return nil, err
+		}
+		c.api = callsOf(api)
+		return c, nil
 	}
 	c.byJob = true
 	token := env.Lookup(jobTokenVariable)
 	if token == "" {
 		return nil, errors.New("there is no token for GitLab: set BREAKWATER_TOKEN to a project access token with the scope api")
 	}
-	//lint:ignore SA1019 see Client
-	c.api, err = gl.NewJobClient(token, options...)
-	return c, err
+	//lint:ignore SA1019 see calls
+	api, err := gl.NewJobClient(token, options...)
+	if err != nil {
+		return nil, err
+	}
+	c.api = callsOf(api)
+	return c, nil
 }
 
 // unlimited lets every request through.

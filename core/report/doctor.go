@@ -45,6 +45,9 @@ func countHealth(found []core.Diagnosis) string {
 			parts = append(parts, plural(count[h], string(h)))
 		}
 	}
+	if n := count[core.HealthUntried]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d untried", n))
+	}
 	return strings.Join(append(parts, fmt.Sprintf("%d ok", count[core.HealthOK])), ", ")
 }
 
@@ -52,7 +55,7 @@ func healthPaint(h core.Health) paint {
 	switch h {
 	case core.HealthProblem:
 		return red
-	case core.HealthWarning:
+	case core.HealthWarning, core.HealthUntried:
 		return yellow
 	default:
 		return green

@@ -134,6 +134,7 @@ func TestDiagnosesText(t *testing.T) {
 		{About: "source prom", Health: core.HealthWarning, What: "It answers, and has no data for check errors: sum(increase(http_requests_total{instance=~\"a|b\"}[5m]))",
 			Do: "Try the query where you look at metrics; what has no data never passes."},
 		{About: "ledger", Health: core.HealthProblem, What: "It cannot be written: 403 Forbidden.", Do: "Let this job write there."},
+		{About: "aws-lambda", Health: core.HealthUntried, What: "Not tried: lambda:UpdateAlias.", Do: "See that the role has it."},
 		{About: hostile, Health: core.HealthProblem, What: hostile, Do: hostile},
 	}
 	var text bytes.Buffer

@@ -327,9 +327,13 @@ func getPipelineState(s *State, in map[string]any) (map[string]any, *Fault) {
 		way["disabledReason"] = p.Way.Reason
 	}
 	stage := map[string]any{"stageName": "Deploy", "inboundTransitionState": way}
-	if e := s.waiting(text(in, "name")); e != nil {
-		stage["latestExecution"] = map[string]any{"pipelineExecutionId": e.ID, "status": "InProgress"}
-		stage["actionStates"] = []any{map[string]any{"actionName": p.Approval, "latestExecution": map[string]any{"status": "InProgress", "token": e.ID}}}
+	if p.Approval != "" { // an action is shown before it has ever run
+		action := map[string]any{"actionName": p.Approval}
+		if e := s.waiting(text(in, "name")); e != nil {
+			stage["latestExecution"] = map[string]any{"pipelineExecutionId": e.ID, "status": "InProgress"}
+			action["latestExecution"] = map[string]any{"status": "InProgress", "token": e.ID}
+		}
+		stage["actionStates"] = []any{action}
 	}
 	return map[string]any{"pipelineName": text(in, "name"), "stageStates": []any{map[string]any{"stageName": "Source"}, stage}}, nil
 }

@@ -237,6 +237,9 @@ func updateFunctionCode(s *State, in map[string]any) (map[string]any, *Fault) {
 	if code == "" {
 		code = fmt.Sprintf("s3://%s/%s", text(in, "S3Bucket"), text(in, "S3Key"))
 	}
+	if dry, _ := in["DryRun"].(bool); dry {
+		return f.answer(&f.Latest, ""), nil
+	}
 	if code != f.Latest.Code {
 		f.published = 0
 	}

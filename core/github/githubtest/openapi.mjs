@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 
 const repo = "/repos/{owner}/{repo}";
 const used = {
+  "": ["get"],
   "/git/matching-refs/{ref}": ["get"],
   "/git/refs": ["post"],
   "/git/refs/{ref}": ["delete", "patch"],

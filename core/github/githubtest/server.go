@@ -72,6 +72,7 @@ type State struct {
 	Runs        []Run
 
 	Workflows []Workflow // that can be started by hand
+	Public    bool       // anybody may see the repository
 }
 
 // A Status is one of a commit.
@@ -189,7 +190,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	switch _, pattern := s.mux.Handler(r); {
 	case r.Header.Get("Authorization") != "Bearer "+Token:
 		refuse(w, http.StatusUnauthorized, "Bad credentials")
-	case pattern == "" || !strings.HasPrefix(r.URL.Path, "/repos/"+Repository+"/"):
+	case pattern == "" || !strings.HasPrefix(r.URL.Path+"/", "/repos/"+Repository+"/"):
 		s.t.Errorf("GitHub was asked for %s %s, which is not among what Breakwater says that it uses", r.Method, r.URL)
 		refuse(w, http.StatusNotFound, "Not Found")
 	default:

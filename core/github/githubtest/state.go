@@ -10,6 +10,11 @@ import (
 
 // routes are all operations.
 func (s *Server) routes() {
+	s.handle("GET", "", func(*http.Request, map[string]any) (int, any) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return http.StatusOK, map[string]any{"name": "shop", "full_name": Repository, "private": !s.state.Public, "default_branch": "main"}
+	})
 	s.routesRefs()
 	s.routesMoreRefs()
 	s.routesObjects()
