@@ -85,7 +85,10 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 		p.Say("%s  deploying %s to %s: %s", wave, line(r.Start.Version, 40), plural(len(e.Targets), "target"), few(e.Targets))
 	case core.EventRehearsing:
 		p.Say("%s  rehearsing a rollback: putting the previous version back on %s: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
-	case core.EventDeployed, core.EventReverted, core.EventRehearsed:
+	case core.EventConfirming:
+		p.began = e.At
+		p.Say("%s  telling %s that the wave has passed: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
+	case core.EventDeployed, core.EventConfirmed, core.EventReverted, core.EventRehearsed:
 		p.outcomes(e)
 		if e.Type == core.EventRehearsed && !r.Rehearsed.IsZero() {
 			p.Say("%s  REHEARSED: a rollback works here. What went back is deployed again.", wave)
@@ -135,9 +138,12 @@ func (p *Progress) outcomes(e core.Event) {
 	for _, res := range e.Results {
 		switch res.Outcome {
 		case core.OutcomeFailed:
-			what := "FAILED on"
-			if e.Type != core.EventDeployed {
-				what = "the rollback FAILED on"
+			what := "the rollback FAILED on"
+			switch e.Type {
+			case core.EventDeployed:
+				what = "FAILED on"
+			case core.EventConfirmed:
+				what = "FAILED to tell"
 			}
 			p.Say("%s  %s target %s: %s", fmt.Sprintf("%-14s", line(e.Wave, 24)), what, line(res.Target, 60), line(res.Error, 300))
 		case core.OutcomeCut:
