@@ -292,7 +292,6 @@ func TestECSRefuses(t *testing.T) {
 		want   string
 	}{
 		"CodeDeploy's": {func(_ *awstest.State, service *awstest.Service) { service.Controller = "CODE_DEPLOY" }, "main/use1-a is deployed by CODE_DEPLOY, and not by ECS: use another driver, such as aws-codedeploy"},
-		"blue/green":   {func(_ *awstest.State, service *awstest.Service) { service.Strategy = "BLUE_GREEN" }, "main/use1-a is deployed as BLUE_GREEN, and this driver knows ROLLING only"},
 		"none":         {func(s *awstest.State, _ *awstest.Service) { delete(s.Services, "main/use1-a") }, "there is no service main/use1-a"},
 		"no way back": {func(s *awstest.State, _ *awstest.Service) {
 			s.Definitions["shop"][0].Status = "INACTIVE"
