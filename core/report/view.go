@@ -235,6 +235,8 @@ func kept(c core.Cause) string {
 		return "Failed targets are deployed again; the others stay as they are."
 	case core.CauseCheck, core.CauseInconclusive:
 		return "What is out stays out; the wave gets a fresh bake."
+	case core.CauseConfirm:
+		return "The targets are told once more; one that went back by itself does not come forward again: roll back, or run a newer version."
 	case core.CausePrecheck:
 		return "The checks are asked again before anything is touched."
 	default:

@@ -51,6 +51,9 @@ func (s *State) Shift(name string, arn string) *Shift {
 	s.counter++
 	d := &Shift{ARN: fmt.Sprintf("arn:aws:ecs:%s:%s:service-deployment/%s/%d", s.region, Account, name, s.counter), Status: "PENDING",
 		To: arn, From: service.Definition, Stage: stages[0], config: maps.Clone(service.Config), created: s.now.Add(time.Duration(s.counter) * time.Millisecond)}
+	if d.config == nil {
+		d.config = make(map[string]any)
+	}
 	service.Definition = arn
 	service.Shifts = append(service.Shifts, d)
 	return d
