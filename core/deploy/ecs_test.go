@@ -314,6 +314,16 @@ func TestECSRefuses(t *testing.T) {
 
 // TestECSPolicy: the policy in docs/drivers.md is what a deploy asks for, and nothing else.
 func TestECSPolicy(t *testing.T) {
-	t.Run("all", func(t *testing.T) { newService(t).deploy(t.Context(), act(), "") })
+	t.Run("rolling", func(t *testing.T) { newService(t).deploy(t.Context(), act(), "") })
+	t.Run("shifting", func(t *testing.T) {
+		c := newShifted(t, "CANARY", 12*time.Hour)
+		c.deploy(t.Context(), act(), "")
+		c.confirm(t.Context(), act(), "")
+		c = newShifted(t, "CANARY", 0)
+		c.shifting(func(d *awstest.Shift) { d.Hangs = true })
+		ctx, cancel := context.WithCancel(t.Context())
+		c.clock.(*ticking).waits = func(time.Time) { cancel() }
+		c.deploy(ctx, act(), "main/use1-a runs shop:1 again")
+	})
 	leastPrivilege(t, "aws-ecs")
 }
