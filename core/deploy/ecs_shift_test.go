@@ -167,6 +167,19 @@ func TestECSPause(t *testing.T) {
 	}
 }
 
+// TestECSUnhooks: where there was no hook, none is left.
+func TestECSUnhooks(t *testing.T) {
+	c := newShifted(t, "BLUE_GREEN", 12*time.Hour)
+	c.service(func(_ *awstest.State, service *awstest.Service) { delete(service.Config, "lifecycleHooks") })
+	c.deploy(t.Context(), act(), "")
+	c.confirm(t.Context(), act(), "")
+	c.service(func(_ *awstest.State, service *awstest.Service) {
+		if hooks := service.Config["lifecycleHooks"].([]any); len(hooks) != 0 {
+			t.Errorf("the hooks are %v", hooks)
+		}
+	})
+}
+
 // TestECSPauseBack: a deployment that waits goes back at once, by the very hook, and the hook is gone.
 func TestECSPauseBack(t *testing.T) {
 	c := newShifted(t, "BLUE_GREEN", 12*time.Hour)
