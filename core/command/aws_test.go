@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -97,6 +98,25 @@ func TestAWSDrivers(t *testing.T) {
 				}
 			},
 			runs: func(s *awstest.State) string {
+				return s.Pipelines["shop-a"].Runs + s.Pipelines["shop-b"].Runs
+			},
+			failed: "Deploy/App: Failed: JobFailed: exit status 1",
+		},
+		"aws-codepipeline with an approval": {
+			deploy: `{pipeline: "shop-{{target}}", sources: [{action: Source, value: "{{version}}"}], approve: {stage: Deploy, action: Go, after: bake}, aws: {region: "{{labels.region}}"}}`,
+			build: func(s *awstest.State, bad bool) {
+				for _, target := range []string{"a", "b"} {
+					s.Pipelines["shop-"+target] = &awstest.Pipeline{Approval: "Go", Last: true, Starts: func(e *awstest.Execution) {
+						if e.Looks = 2; bad && e.Revision == "v2" {
+							e.Ends, e.Code, e.Error = "Failed", "JobFailed", "exit status 1"
+						}
+					}}
+				}
+			},
+			runs: func(s *awstest.State) string {
+				if slices.ContainsFunc(s.Executions, (*awstest.Execution).Active) {
+					return "something"
+				}
 				return s.Pipelines["shop-a"].Runs + s.Pipelines["shop-b"].Runs
 			},
 			failed: "Deploy/App: Failed: JobFailed: exit status 1",

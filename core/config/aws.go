@@ -136,6 +136,7 @@ func (d *decoder) checkAWS(p *core.Plan) {
 		}
 	}
 	d.checkPause(p)
+	d.checkApproval(p)
 }
 
 // checkPause sees to it that ECS waits for longer than a wave may take until it has passed, and that what goes back knows of
@@ -160,6 +161,31 @@ func (d *decoder) checkPause(p *core.Plan) {
 	}
 	if back, same := p.Rollback.Options.(*core.ECS); !same || back.Pause != o.Pause && !d.bad(&back.Pause) {
 		d.mistake(at, "no rollback of its own, or one by aws-ecs with the same pause", "what goes back must know of the pause")
+	}
+}
+
+// longestApproval is how long a manual approval of CodePipeline waits before it fails.
+const longestApproval = 7 * 24 * time.Hour
+
+// checkApproval sees to it that an approval which waits for the end of the bake does not fail before, and that what goes back
+// can reject it: an execution that waits on would bring the new version once somebody approves it.
+func (d *decoder) checkApproval(p *core.Plan) {
+	o, ok := p.Deploy.Options.(*core.CodePipeline)
+	if !ok || !o.Bakes() {
+		return
+	}
+	at := d.seen[&o.Approve.After]
+	for i := range p.Waves {
+		if long := p.Waves[i].Bake.Max + p.Deploy.Timeout; long > longestApproval {
+			d.mistake(at, "a shorter bake.max, or deploy", "CodePipeline waits for an approval for %s: wave %s may take %s until it has passed, its deploy included", core.Brief(longestApproval), p.Waves[i].Name, core.Brief(long))
+			break
+		}
+	}
+	if p.Rollback.Driver == "" {
+		return
+	}
+	if back, same := p.Rollback.Options.(*core.CodePipeline); !same || back.Approve == nil || *back.Approve != *o.Approve {
+		d.mistake(at, "no rollback of its own, or one by aws-codepipeline with the same approve", "what goes back must know of the approval")
 	}
 }
 

@@ -38,12 +38,17 @@ func openCodePipeline(options any, env Env) (core.Driver, error) {
 // Deploy has a pipeline executed for one target and waits for its end, or for that of an execution with which an earlier
 // attempt does the same. When ctx ends the execution is stopped.
 func (c *codePipeline) Deploy(ctx context.Context, act core.Act) (string, error) {
+	return c.act(ctx, act, (*passage).run)
+}
+
+// act does one thing by the pipeline.
+func (c *codePipeline) act(ctx context.Context, act core.Act, do func(*passage, context.Context) error) (string, error) {
 	ctx, cancel := within(ctx, c.env.Timeout)
 	defer cancel()
 	p := &passage{codePipeline: c, act: act}
 	err := p.open(ctx)
 	if err == nil {
-		err = p.run(ctx)
+		err = do(p, ctx)
 	}
 	if err != nil && ctx.Err() != nil && !p.started {
 		err = fmt.Errorf("%w, and nothing was started: %w", stopped(ctx), said(err))
@@ -160,14 +165,22 @@ func (p *passage) run(ctx context.Context) error {
 			return err
 		}
 		p.started = true
-		err = p.await(ctx, is)
-		if !over(is.Status) {
-			if err = p.halt(ctx, is, err); err != nil {
-				return err
-			}
-		}
-		return p.conclude(ctx, is)
+		return p.finish(ctx, is)
 	}
+}
+
+// finish waits for the end of an execution, or until it waits for the end of the bake, and judges it.
+func (p *passage) finish(ctx context.Context, is *types.PipelineExecution) error {
+	waits, err := p.await(ctx, is)
+	if waits {
+		return p.hold(is)
+	}
+	if !over(is.Status) {
+		if err = p.halt(ctx, is, err); err != nil {
+			return err
+		}
+	}
+	return p.conclude(ctx, is)
 }
 
 // begin takes a stage back, or starts the pipeline.

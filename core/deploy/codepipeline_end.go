@@ -15,71 +15,33 @@ import (
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
-// await waits until an execution is over, keeps what CodePipeline shows of it up to date, and approves what the plan says.
-func (p *passage) await(ctx context.Context, is *types.PipelineExecution) error {
+// await waits until an execution is over, keeps what CodePipeline shows of it up to date, and approves what the plan says. It
+// also returns once the execution waits for the end of the bake.
+func (p *passage) await(ctx context.Context, is *types.PipelineExecution) (waits bool, err error) {
 	unseen := len(pauses) // a new one shows a little late
 	for pause := firstLook; !over(is.Status); pause = min(pause*3/2, longestLook) {
 		if err := p.env.Clock.Wait(ctx, p.env.Clock.Now().Add(pause)); err != nil {
-			return err
+			return false, err
 		}
 		err := p.look(ctx, is)
 		if err == nil && is.Status == types.PipelineExecutionStatusInProgress {
-			err = p.approve(ctx, is)
+			waits, err = p.arrive(ctx, is)
 		}
 		if aws.Code(err) == "PipelineExecutionNotFoundException" && unseen > 0 {
 			unseen--
 			continue
 		}
-		if err != nil {
-			return said(err)
+		if waits || err != nil {
+			return waits, said(err)
 		}
 	}
-	return nil
+	return false, nil
 }
 
 func (p *passage) look(ctx context.Context, is *types.PipelineExecution) error {
 	got, err := p.get(ctx, is.PipelineExecutionId)
 	if err == nil {
 		*is = *got
-	}
-	return err
-}
-
-// approve gives the approval that the plan names, if the execution waits for it. A stage shows whichever execution is in it:
-// that must be ours.
-func (p *passage) approve(ctx context.Context, is *types.PipelineExecution) error {
-	if p.Approve == nil {
-		return nil
-	}
-	state, err := p.api.GetPipelineState(ctx, &codepipeline.GetPipelineStateInput{Name: &p.pipeline})
-	if err != nil {
-		return err
-	}
-	for _, stage := range state.StageStates {
-		if sdk.ToString(stage.StageName) != p.Approve.Stage || stage.LatestExecution == nil ||
-			sdk.ToString(stage.LatestExecution.PipelineExecutionId) != sdk.ToString(is.PipelineExecutionId) {
-			continue
-		}
-		for _, a := range stage.ActionStates {
-			if e := a.LatestExecution; sdk.ToString(a.ActionName) == p.Approve.Action && e != nil && e.Status == types.ActionExecutionStatusInProgress && e.Token != nil {
-				return p.put(ctx, e.Token)
-			}
-		}
-	}
-	return nil
-}
-
-func (p *passage) put(ctx context.Context, token *string) error {
-	_, err := p.api.PutApprovalResult(ctx, &codepipeline.PutApprovalResultInput{
-		PipelineName: &p.pipeline, StageName: &p.Approve.Stage, ActionName: &p.Approve.Action, Token: token,
-		Result: &types.ApprovalResult{Status: types.ApprovalStatusApproved, Summary: new("Breakwater " + shortMark(p.act).String())},
-	})
-	switch aws.Code(err) {
-	case "ApprovalAlreadyCompletedException", "InvalidApprovalTokenException":
-		return nil // somebody was faster: the next look shows how
-	}
-	if err == nil {
-		p.tell("%s/%s is approved", p.Approve.Stage, p.Approve.Action)
 	}
 	return err
 }
@@ -107,6 +69,7 @@ func (p *passage) halt(ctx context.Context, is *types.PipelineExecution, why err
 func (p *passage) stop(ctx context.Context, is *types.PipelineExecution) error {
 	ctx, pauses, cancel := aftermath(ctx)
 	defer cancel()
+	p.reject(ctx, is)
 	_, asked := p.api.StopPipelineExecution(ctx, &codepipeline.StopPipelineExecutionInput{
 		PipelineName: &p.pipeline, PipelineExecutionId: is.PipelineExecutionId, Abandon: p.Abandon, Reason: new("Breakwater " + shortMark(p.act).String()),
 	})

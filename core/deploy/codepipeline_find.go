@@ -141,7 +141,7 @@ func (p *passage) end(ctx context.Context, is *types.PipelineExecution) error {
 	if err := p.stop(ctx, is); err == nil {
 		return nil
 	}
-	err := p.await(ctx, is)
+	_, err := p.await(ctx, is)
 	if err == nil || over(is.Status) {
 		return nil
 	}

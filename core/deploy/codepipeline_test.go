@@ -23,10 +23,16 @@ func newPipeline(t *testing.T, o core.CodePipeline) *cloud {
 	c.timeout = time.Hour
 	c.Look(home, func(s *awstest.State) {
 		s.Pipelines["shop-use1-a"] = &awstest.Pipeline{Declares: []string{"VERSION"}, Version: 1}
+		if o.Approve != nil {
+			s.Pipelines["shop-use1-a"].Approval, s.Pipelines["shop-use1-a"].Last = o.Approve.Action, o.Bakes()
+		}
 	})
 	first := act()
 	first.Rollout, first.Version = "shop-production-6", "v1"
 	c.deploy(t.Context(), first, "")
+	if o.Bakes() {
+		c.confirm(t.Context(), first, "")
+	}
 	return c
 }
 
@@ -38,7 +44,7 @@ func (c *cloud) executes(what func(e *awstest.Execution)) {
 // someoneElse starts an execution that is not ours.
 func (c *cloud) someoneElse(e awstest.Execution) (is *awstest.Execution) {
 	c.Look(home, func(s *awstest.State) {
-		e.Pipeline, e.Variables = "shop-use1-a", map[string]string{"VERSION": "x"}
+		e.Pipeline, e.Variables, e.Approved = "shop-use1-a", map[string]string{"VERSION": "x"}, true
 		is = s.Execute(e)
 	})
 	return is
@@ -63,8 +69,21 @@ func (c *cloud) wantExecutions(want ...string) {
 }
 
 func TestCodePipeline(t *testing.T) {
+	t.Run("plain", func(t *testing.T) { runPipelines(t, core.CodePipeline{Abandon: true}) })
+	t.Run("approval", func(t *testing.T) {
+		runPipelines(t, core.CodePipeline{Abandon: true, Approve: &core.CodePipelineApproval{Stage: "Deploy", Action: "Go"}})
+	})
+	t.Run("approval after the bake", func(t *testing.T) { runPipelines(t, core.CodePipeline{Abandon: true, Approve: afterBake()}) })
+}
+
+func afterBake() *core.CodePipelineApproval {
+	return &core.CodePipelineApproval{Stage: "Deploy", Action: "Go", After: "bake"}
+}
+
+// runPipelines puts the driver with some options through the suite.
+func runPipelines(t *testing.T, o core.CodePipeline) {
 	deploytest.Run(t, func(t *testing.T, b deploytest.Behavior, timeout time.Duration) deploytest.World {
-		c := newPipeline(t, core.CodePipeline{Abandon: true})
+		c := newPipeline(t, o)
 		c.timeout = timeout
 		behave := func(b deploytest.Behavior) {
 			c.Look(home, func(s *awstest.State) {
@@ -348,7 +367,8 @@ func TestCodePipelineCutOff(t *testing.T) {
 // TestCodePipelineApproves: the approval that the plan names is given once the execution gets there, and no other.
 func TestCodePipelineApproves(t *testing.T) {
 	for _, action := range []string{"Go", "Other"} {
-		c := newPipeline(t, core.CodePipeline{Approve: &core.CodePipelineApproval{Stage: "Deploy", Action: "Go"}})
+		c := newPipeline(t, core.CodePipeline{})
+		c.options.(*core.CodePipeline).Approve = &core.CodePipelineApproval{Stage: "Deploy", Action: "Go"}
 		c.Look(home, func(s *awstest.State) { s.Pipelines["shop-use1-a"].Approval = action })
 		want := ""
 		ctx, cancel := context.WithCancel(t.Context())
@@ -360,13 +380,65 @@ func TestCodePipelineApproves(t *testing.T) {
 					cancel()
 				}
 			}
-			want = "while execution 00000000-0000-4000-8000-000000000002 was InProgress; it ended with Stopped"
+			want = "nobody knows that execution 00000000-0000-4000-8000-000000000002 has stopped, which is Stopping"
 		}
 		output := c.deploy(ctx, act(), want)
 		if want == "" && (!strings.Contains(output, "Deploy/Go is approved") || c.count("PutApprovalResult") != 1) {
 			t.Errorf("%s\n%q", output, c.actions())
 		}
 	}
+}
+
+// TestCodePipelineBakes: an execution waits for its approval until the wave has passed, and a further attempt finds it there.
+func TestCodePipelineBakes(t *testing.T) {
+	c := newPipeline(t, core.CodePipeline{Approve: afterBake()})
+	before := c.count("PutApprovalResult")
+	c.executes(func(e *awstest.Execution) { e.Looks = 3 })
+	for _, a := range []core.Act{act(), again(act())} {
+		if output := c.deploy(t.Context(), a, ""); !strings.Contains(output, "execution 00000000-0000-4000-8000-000000000002 waits at Deploy/Go for the end of the bake") {
+			t.Errorf("%s", output)
+		}
+	}
+	c.wantExecutions("Succeeded v1", "InProgress v2")
+	for range 2 { // whoever is cut off tells it again
+		c.confirm(t.Context(), again(act()), "")
+		c.wantExecutions("Succeeded v1", "Succeeded v2")
+	}
+	if n := c.count("PutApprovalResult") - before; n != 1 {
+		t.Errorf("it is approved %d times", n)
+	}
+}
+
+// TestCodePipelineBakesBack: what goes back is rejected, as nothing else would end it, and the way back waits for no bake.
+func TestCodePipelineBakesBack(t *testing.T) {
+	for _, stage := range []string{"", "Deploy"} {
+		c := newPipeline(t, core.CodePipeline{Approve: afterBake(), RollbackStage: stage})
+		c.deploy(t.Context(), act(), "")
+		output := c.deploy(t.Context(), back(), "")
+		if !strings.Contains(output, "Deploy/Go is rejected: it goes back") {
+			t.Errorf("%s", output)
+		}
+		c.wantExecutions("Succeeded v1", "Failed v2", map[string]string{"": "Succeeded v1", "Deploy": "Succeeded back"}[stage])
+		c.confirm(t.Context(), act(), "shop-use1-a shows no execution that has put v2 on use1-a, or a newer one has put something else there")
+	}
+}
+
+// TestCodePipelineBakesLost: an approval that somebody else has refused, or that came too late, is no success.
+func TestCodePipelineBakesLost(t *testing.T) {
+	c := newPipeline(t, core.CodePipeline{Approve: afterBake()})
+	c.deploy(t.Context(), act(), "")
+	c.Look(home, func(s *awstest.State) {
+		e := s.Executions[1]
+		e.Status, e.Code, e.Error = "Failed", "ApprovalRejected", "not today"
+	})
+	for range 2 {
+		c.confirm(t.Context(), act(), "execution 00000000-0000-4000-8000-000000000002 ended with Failed; Deploy/App: Failed: ApprovalRejected: not today")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c.deploy(ctx, again(act()), "")
+	c.executes(func(e *awstest.Execution) { e.Looks = -1 })
+	c.clock.(*ticking).waits = func(time.Time) { cancel() }
+	c.confirm(ctx, again(act()), "run this again to see how it ends")
 }
 
 // TestCodePipelineRefuses: what can never work is said before anything is started.

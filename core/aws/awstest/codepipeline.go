@@ -16,6 +16,7 @@ type Pipeline struct {
 	Version  int      // of its structure
 	Declares []string // variables, beside BREAKWATER
 	Approval string   // name of a manual approval in Deploy; empty: there is none
+	Last     bool     // the approval comes after what deploys
 	// Starts says what becomes of a new execution; nil: it succeeds at the first look.
 	Starts func(e *Execution)
 	// Way is the transition into Deploy. The zero value is one that nobody has touched.
@@ -74,7 +75,8 @@ func (s *State) goes(e *Execution) {
 	case !e.Active():
 	case e.stopping && e.abandoned:
 		e.Status = "Stopped"
-	case e.Looks < 0 && (e.Deaf || !e.stopping), p.Approval != "" && !e.Approved && e.Target == "" && !e.stopping:
+	case e.Looks < 0 && (e.Deaf || !e.stopping):
+	case s.waits(e): // to stop it is no answer
 	case e.Looks > 0:
 		e.Looks--
 	case e.stopping:
@@ -85,6 +87,9 @@ func (s *State) goes(e *Execution) {
 		}
 	default:
 		e.Status = "Succeeded"
+		p.Runs = s.puts(e)
+	}
+	if p.Last && s.waits(e) {
 		p.Runs = s.puts(e)
 	}
 }
@@ -304,10 +309,17 @@ func rollbackStage(s *State, in map[string]any) (map[string]any, *Fault) {
 	return map[string]any{"pipelineExecutionId": is.ID}, nil
 }
 
+// waits reports whether an execution waits for its approval. One that comes last is not there before all else has gone well.
+func (s *State) waits(e *Execution) bool {
+	p := s.Pipelines[e.Pipeline]
+	there := !p.Last || e.Looks == 0 && e.Ends == ""
+	return e.Active() && e.Target == "" && !e.Approved && p.Approval != "" && there
+}
+
 // waiting is the newest execution of a pipeline, if it waits for its approval.
 func (s *State) waiting(pipeline string) *Execution {
 	for _, e := range slices.Backward(s.Executions) {
-		if e.Pipeline == pipeline && e.Status == "InProgress" && e.Target == "" && !e.Approved && s.Pipelines[pipeline].Approval != "" {
+		if e.Pipeline == pipeline && s.waits(e) {
 			return e
 		}
 	}
@@ -342,6 +354,10 @@ func putApprovalResult(s *State, in map[string]any) (map[string]any, *Fault) {
 	e := s.waiting(text(in, "pipelineName"))
 	if e == nil || text(in, "token") != e.ID {
 		return nil, &Fault{Code: "InvalidApprovalTokenException", Message: "nothing waits for that"}
+	}
+	if result, _ := in["result"].(map[string]any); text(result, "status") == "Rejected" {
+		e.Status, e.Code, e.Error = "Failed", "ApprovalRejected", text(result, "summary")
+		return map[string]any{}, nil
 	}
 	e.Approved = true
 	return map[string]any{"approvedAt": seconds(s.now)}, nil
