@@ -164,6 +164,25 @@ func TestGitOnCodeCommit(t *testing.T) {
 	}
 }
 
+// TestGitOfAClone: the remote of a clone is reached by its URL, and one with a login of its own by that.
+func TestGitOfAClone(t *testing.T) {
+	t.Parallel()
+	c := newCodeCommit(t)
+	env := c.env(t)
+	gitIn(t, env.Dir, "init", "--quiet")
+	gitIn(t, env.Dir, "remote", "add", "origin", c.url())
+	gitIn(t, env.Dir, "remote", "add", "mine", strings.Replace(c.url(), "https://", "https://me:mine@", 1))
+	add(t, open(t, "git:origin", env), 0, ledgertest.Rollout("r1", 0, 1)...)
+	if len(c.wrong) > 0 {
+		t.Errorf("these logins were wrong: %q", c.wrong)
+	}
+	_, err := open(t, "git:mine", env).Read(t.Context(), line)
+	wantError(t, err, "Authentication failed")
+	if len(c.wrong) == 0 || slices.ContainsFunc(c.wrong, func(login string) bool { return login != "me mine" }) {
+		t.Errorf("the logins were %q", c.wrong)
+	}
+}
+
 // TestGitOfOthersOnCodeCommit: without credentials of AWS, or with wrong ones, it is git's to say no; no error shows a secret.
 func TestGitOfOthersOnCodeCommit(t *testing.T) {
 	t.Parallel()

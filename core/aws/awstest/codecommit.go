@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -144,22 +145,29 @@ func getCommit(s *State, in map[string]any) (map[string]any, *Fault) {
 	return map[string]any{"commit": map[string]any{"commitId": id, "parents": parents, "message": "a change\n"}}, nil
 }
 
+// resolve is the commit that a full id, a reference, or the name of a branch or a tag stands for.
+func (r *Repository) resolve(asked string) string {
+	branch, isBranch := strings.CutPrefix(asked, "refs/heads/")
+	tag, isTag := strings.CutPrefix(asked, "refs/tags/")
+	switch {
+	case r.Commits[asked] != nil:
+		return asked
+	case isBranch:
+		return r.Branches[branch]
+	case isTag:
+		return r.Tags[tag]
+	default:
+		return cmp.Or(r.Branches[asked], r.Tags[asked])
+	}
+}
+
 func getFile(s *State, in map[string]any) (map[string]any, *Fault) {
 	r, fault := s.repository(in)
 	if fault != nil {
 		return nil, fault
 	}
 	asked := text(in, "commitSpecifier")
-	id := asked
-	if r.Commits[id] == nil {
-		id = r.Branches[strings.TrimPrefix(asked, "refs/heads/")]
-	}
-	if id == "" && !strings.HasPrefix(asked, "refs/heads/") {
-		id = r.Tags[strings.TrimPrefix(asked, "refs/tags/")]
-	}
-	if strings.HasPrefix(asked, "refs/tags/") {
-		id = r.Tags[strings.TrimPrefix(asked, "refs/tags/")]
-	}
+	id := r.resolve(asked)
 	if id == "" {
 		return nil, &Fault{Code: "CommitDoesNotExistException", Message: "Could not find " + asked}
 	}
