@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ type PullRequest struct {
 	Merged                        string // commit of the merge; empty: it was not merged
 
 	Approvals map[string]string // revision and ARN of who approved: "REVISION ARN" to APPROVE
+
+	was    map[string]string // the approvals as they still show
+	unseen int               // looks that still show them so
 }
 
 // Push moves a branch on to a new commit with these files, and the open pull requests from there.
@@ -413,8 +417,12 @@ func getPullRequestApprovalStates(s *State, in map[string]any) (map[string]any, 
 	if len(text(in, "revisionId")) != 64 {
 		return nil, &Fault{Code: "InvalidRevisionIdException", Message: "the revision id is not valid"}
 	}
-	approvals := []any{}
-	for by := range p.Approvals {
+	approvals, shows := []any{}, p.Approvals
+	if p.unseen > 0 {
+		p.unseen--
+		shows = p.was
+	}
+	for by := range shows {
 		if arn, ok := strings.CutPrefix(by, text(in, "revisionId")+" "); ok {
 			approvals = append(approvals, map[string]any{"userArn": arn, "approvalState": "APPROVE"})
 		}
@@ -438,6 +446,7 @@ func updatePullRequestApprovalState(s *State, in map[string]any) (map[string]any
 	case approve && s.mine(p.Author):
 		return nil, &Fault{Code: "PullRequestCannotBeApprovedByAuthorException", Message: "you are its author"}
 	}
+	p.was, p.unseen = maps.Clone(p.Approvals), s.Lag
 	if approve {
 		p.Approvals[revision+" "+s.caller] = "APPROVE"
 		return nil, nil
