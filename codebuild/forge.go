@@ -1,5 +1,6 @@
 // Package codebuild is Breakwater inside AWS CodeBuild, alone or as an action of CodePipeline: it reads the variables of the
-// build, writes to its log as plain text, and leaves outputs and a report behind as files.
+// build, writes to its log as plain text, and leaves outputs and a report behind as files. Where its source is in CodeCommit, it
+// also says on commits and pull requests there what is to be said of them.
 //
 // What Breakwater prints may come from anywhere: a deploy script, a metric's label, a stranger's commit. CodeBuild takes no
 // commands from its log, but the buildspec sources the outputs. So no value there can be anything but text to a shell.

@@ -273,6 +273,24 @@ func TestLeft(t *testing.T) {
 	y.wantApproved(p)
 }
 
+// TestSlow: that an approval is gone may show only a while later.
+func TestSlow(t *testing.T) {
+	for lag, fails := range map[int]bool{0: false, 2: false, 3: true} {
+		y := newYard(t)
+		y.push("main")
+		y.push("feature")
+		p := y.ask(awstest.PullRequest{Source: "feature", Title: "one", Rules: map[string]string{"gate": gatePool}})
+		if _, failed := show(t, y.build(41, rule, gateRole), success("enter")); failed != nil {
+			t.Fatal(failed)
+		}
+		y.change(func(s *awstest.State) { s.Lag = lag })
+		if _, failed := show(t, y.build(42, rule, gateRole), failure("halted")); (failed != nil) != fails {
+			t.Errorf("after %d looks: %v", lag, failed)
+		}
+		y.wantApproved(p)
+	}
+}
+
 // TestNotTaken: what CodeCommit does not take is said with what to do.
 func TestNotTaken(t *testing.T) {
 	y := newYard(t)

@@ -140,7 +140,8 @@ func (c *codeCommit) env(t *testing.T, environ ...string) Env {
 func TestGitOnCodeCommit(t *testing.T) {
 	t.Parallel()
 	c := newCodeCommit(t)
-	env := c.env(t)
+	trace := filepath.Join(t.TempDir(), "trace")
+	env := c.env(t, "GIT_TRACE="+trace)
 	l := open(t, "git:"+c.url(), env)
 	events := ledgertest.Rollout("r1", 0, 3)
 	add(t, l, 0, events[0])
@@ -158,9 +159,32 @@ func TestGitOnCodeCommit(t *testing.T) {
 	if kept, err := os.ReadFile(filepath.Join(env.Dir, "kept")); len(kept) > 0 {
 		t.Errorf("git's own helper keeps %q, %v", kept, err)
 	}
+	commands, err := os.ReadFile(trace)
+	if err != nil || !strings.Contains(string(commands), loginPassword) || strings.Contains(string(commands), "session/token") || strings.Contains(string(commands), "20261130T") {
+		t.Errorf("the commands that git has run are %s, %v", commands, err)
+	}
 	f, err := FileAt(t.Context(), c.url(), "refs/breakwater/checkout/production", "000/000.jsonl", c.env(t))
 	if err != nil || !strings.Contains(string(f.Text), `"rollout":"r1"`) {
 		t.Errorf("a file there is %q, %v", f.Text, err)
+	}
+}
+
+// TestGitOfAClone: the remote of a clone is reached by its URL, and one with a login of its own by that.
+func TestGitOfAClone(t *testing.T) {
+	t.Parallel()
+	c := newCodeCommit(t)
+	env := c.env(t)
+	gitIn(t, env.Dir, "init", "--quiet")
+	gitIn(t, env.Dir, "remote", "add", "origin", c.url())
+	gitIn(t, env.Dir, "remote", "add", "mine", strings.Replace(c.url(), "https://", "https://me:mine@", 1))
+	add(t, open(t, "git:origin", env), 0, ledgertest.Rollout("r1", 0, 1)...)
+	if len(c.wrong) > 0 {
+		t.Errorf("these logins were wrong: %q", c.wrong)
+	}
+	_, err := open(t, "git:mine", env).Read(t.Context(), line)
+	wantError(t, err, "Authentication failed")
+	if len(c.wrong) == 0 || slices.ContainsFunc(c.wrong, func(login string) bool { return login != "me mine" }) {
+		t.Errorf("the logins were %q", c.wrong)
 	}
 }
 

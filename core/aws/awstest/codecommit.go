@@ -1,8 +1,10 @@
 package awstest
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +50,9 @@ type PullRequest struct {
 	Merged                        string // commit of the merge; empty: it was not merged
 
 	Approvals map[string]string // revision and ARN of who approved: "REVISION ARN" to APPROVE
+
+	was    map[string]string // the approvals as they still show
+	unseen int               // looks that still show them so
 }
 
 // Push moves a branch on to a new commit with these files, and the open pull requests from there.
@@ -144,22 +149,29 @@ func getCommit(s *State, in map[string]any) (map[string]any, *Fault) {
 	return map[string]any{"commit": map[string]any{"commitId": id, "parents": parents, "message": "a change\n"}}, nil
 }
 
+// resolve is the commit that a full id, a reference, or the name of a branch or a tag stands for.
+func (r *Repository) resolve(asked string) string {
+	branch, isBranch := strings.CutPrefix(asked, "refs/heads/")
+	tag, isTag := strings.CutPrefix(asked, "refs/tags/")
+	switch {
+	case r.Commits[asked] != nil:
+		return asked
+	case isBranch:
+		return r.Branches[branch]
+	case isTag:
+		return r.Tags[tag]
+	default:
+		return cmp.Or(r.Branches[asked], r.Tags[asked])
+	}
+}
+
 func getFile(s *State, in map[string]any) (map[string]any, *Fault) {
 	r, fault := s.repository(in)
 	if fault != nil {
 		return nil, fault
 	}
 	asked := text(in, "commitSpecifier")
-	id := asked
-	if r.Commits[id] == nil {
-		id = r.Branches[strings.TrimPrefix(asked, "refs/heads/")]
-	}
-	if id == "" && !strings.HasPrefix(asked, "refs/heads/") {
-		id = r.Tags[strings.TrimPrefix(asked, "refs/tags/")]
-	}
-	if strings.HasPrefix(asked, "refs/tags/") {
-		id = r.Tags[strings.TrimPrefix(asked, "refs/tags/")]
-	}
+	id := r.resolve(asked)
 	if id == "" {
 		return nil, &Fault{Code: "CommitDoesNotExistException", Message: "Could not find " + asked}
 	}
@@ -405,8 +417,12 @@ func getPullRequestApprovalStates(s *State, in map[string]any) (map[string]any, 
 	if len(text(in, "revisionId")) != 64 {
 		return nil, &Fault{Code: "InvalidRevisionIdException", Message: "the revision id is not valid"}
 	}
-	approvals := []any{}
-	for by := range p.Approvals {
+	approvals, shows := []any{}, p.Approvals
+	if p.unseen > 0 {
+		p.unseen--
+		shows = p.was
+	}
+	for by := range shows {
 		if arn, ok := strings.CutPrefix(by, text(in, "revisionId")+" "); ok {
 			approvals = append(approvals, map[string]any{"userArn": arn, "approvalState": "APPROVE"})
 		}
@@ -430,6 +446,7 @@ func updatePullRequestApprovalState(s *State, in map[string]any) (map[string]any
 	case approve && s.mine(p.Author):
 		return nil, &Fault{Code: "PullRequestCannotBeApprovedByAuthorException", Message: "you are its author"}
 	}
+	p.was, p.unseen = maps.Clone(p.Approvals), s.Lag
 	if approve {
 		p.Approvals[revision+" "+s.caller] = "APPROVE"
 		return nil, nil

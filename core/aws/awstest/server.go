@@ -47,7 +47,7 @@ type State struct {
 
 	Repositories map[string]*Repository // of CodeCommit, by name
 	Pulls        []*PullRequest         // oldest first
-	Lag          int                    // lists of comments that do not show a new one yet
+	Lag          int                    // looks that do not show a new comment or approval yet
 	AnySession   bool                   // a comment or an approval is that of a role, and not of one session of it
 
 	region  string
