@@ -37,12 +37,12 @@ func run() int {
 		}
 		env.Forge, env.Environ = forge, gitlab.Environ(env.Environ)
 		env.Stdout, env.Stderr = forge.Writer(os.Stdout), forge.Writer(os.Stderr)
-	} else if forge, ok := codebuild.New(env.Environ, os.Stdout, os.Stderr); ok { // last: it may be a runner of the others
+	} else if forge, ok := codebuild.New(env.Environ, os.Stdout, os.Stderr, command.WallClock{}); ok { // last: it may be a runner of the others
 		if err := forge.Err(); err != nil {
 			fmt.Fprintln(os.Stderr, "breakwater: "+err.Error())
 			return core.ExitUnexpected
 		}
-		env.Forge = forge
+		env.Forge = forge.OnSource()
 		env.Stdout, env.Stderr = forge.Writer(os.Stdout), forge.Writer(os.Stderr)
 	}
 	return command.Main(ctx, os.Args[1:], env)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/breakwater-ci/breakwater/core/aws/awstest"
 )
 
 var update = flag.Bool("update", false, "write what the scripts print into the files to compare it with")
@@ -34,12 +36,15 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("USER", "ada")
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			env.Values[towerKey{}] = new(*awstest.Server)
 			if err := os.Mkdir(filepath.Join(env.WorkDir, "fleet"), 0o755); err != nil {
 				return err
 			}
 			return os.CopyFS(env.WorkDir, os.DirFS("testdata/scripts/common"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "await": await, "buildspec": writeBuild, "cloud": cloud(t)},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "await": await, "buildspec": writeBuild, "cloud": cloud(t), "codecommit": towers{t}.codecommit,
+		},
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/codecommit"
 	"github.com/breakwater-ci/breakwater/core/environ"
 )
 
@@ -24,24 +25,30 @@ const execution = "BREAKWATER_PIPELINE_EXECUTION"
 
 // A Forge is the build that this process runs in. It is safe for concurrent use.
 type Forge struct {
-	env environment
-	out *log
-	job core.Job
-	err error
+	env   environment
+	out   *log
+	clock core.Clock
+	job   core.Job
+	from  codecommit.Remote // the repository in CodeCommit that is built; the zero value: it is elsewhere
+	err   error
 }
 
-var _ core.Forge = (*Forge)(nil)
+var (
+	_ core.Forge      = (*Forge)(nil)
+	_ core.Statusless = (*Forge)(nil)
+)
 
 // New returns the build that entries, as of [os.Environ], tell of. It reports false if that is none. A job of GitHub or GitLab
 // may run on a machine of CodeBuild, as one of its runners: whoever picks a forge asks those first. Groups go to stdout, and
 // warnings and errors, which are no part of what a command prints, to stderr; both are the build's log.
-func New(entries []string, stdout, stderr io.Writer) (*Forge, bool) {
+func New(entries []string, stdout, stderr io.Writer, clock core.Clock) (*Forge, bool) {
 	env := environment{environ.Parse(entries)}
 	if env.Get("CODEBUILD_BUILD_ID") == "" {
 		return nil, false
 	}
-	job, err := env.job()
-	return &Forge{env: env, out: newLog(stdout, stderr), job: job, err: err}, true
+	job, err1 := env.job()
+	from, err2 := env.repository()
+	return &Forge{env: env, out: newLog(stdout, stderr), clock: clock, job: job, from: from, err: errors.Join(err1, err2)}, true
 }
 
 // Err says what is wrong with the build's variables; nobody may act on a rollout in the name of such a build.
@@ -52,6 +59,13 @@ func (f *Forge) Err() error { return f.err }
 // There is no default for the ledger. A file would be gone with the build, so that each would be the first release. What
 // cloned the source may mostly only read it, and an artifact of CodePipeline is no clone at all.
 func (f *Forge) Job() core.Job { return f.job }
+
+// Instead implements [core.Statusless]: CodeBuild sets a status on GitHub and the like, and reads none. CodeCommit has none at
+// all, and whoever may comment there could write what looks like one of ours.
+func (f *Forge) Instead() string {
+	return "A build of AWS CodeBuild can read none that is to be trusted. Put what must be green before breakwater in the buildspec, or into an earlier stage of the pipeline, " +
+		"and take requires out of the plan."
+}
 
 // Log returns the build's log.
 func (f *Forge) Log() core.Log { return f.out }

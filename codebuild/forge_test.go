@@ -2,6 +2,7 @@ package codebuild
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"slices"
@@ -17,11 +18,17 @@ var of = []string{"CODEBUILD_BUILD_ID=shop:b1e6661e-e4f2-4156-9ab9-82a19EXAMPLE"
 	"CODEBUILD_BUILD_ARN=arn:aws:codebuild:eu-west-1:123456789012:build/shop:b1e6661e-e4f2-4156-9ab9-82a19EXAMPLE",
 	"CODEBUILD_RESOLVED_SOURCE_VERSION=4ac1d2e"}
 
+// A clock lets no time pass: waits are over at once.
+type clock struct{}
+
+func (clock) Now() time.Time                              { return time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC) }
+func (clock) Wait(ctx context.Context, _ time.Time) error { return ctx.Err() }
+
 // build is a forge, and what it writes to standard output and standard error.
 func build(t *testing.T, environ ...string) (f *Forge, out, notes *bytes.Buffer) {
 	t.Helper()
 	out, notes = new(bytes.Buffer), new(bytes.Buffer)
-	f, ok := New(slices.Concat(of, environ), out, notes)
+	f, ok := New(slices.Concat(of, environ), out, notes, clock{})
 	if !ok || f.Err() != nil {
 		t.Fatalf("no build: %v", f.Err())
 	}
@@ -57,7 +64,7 @@ func TestJob(t *testing.T) {
 		t.Errorf("the page is %s", got)
 	}
 	for _, environ := range [][]string{nil, {"GITHUB_ACTIONS=true"}, {"CODEBUILD_BUILD_ID="}} {
-		if _, ok := New(environ, io.Discard, io.Discard); ok {
+		if _, ok := New(environ, io.Discard, io.Discard, clock{}); ok {
 			t.Errorf("%q is taken for a build", environ)
 		}
 	}
@@ -67,13 +74,13 @@ func TestJob(t *testing.T) {
 		"CODEBUILD_BUILD_NUMBER=0":             "must be a number from 1",
 		"CODEBUILD_BUILD_ARN=arn:aws:s3:::x/y": "must be of the form arn:aws:codebuild:",
 	} {
-		f, ok := New(slices.Concat(of, []string{environ}), io.Discard, io.Discard)
+		f, ok := New(slices.Concat(of, []string{environ}), io.Discard, io.Discard, clock{})
 		if !ok {
 			t.Fatal("it is no build")
 		}
 		wantError(t, f.Err(), want)
 	}
-	f, _ = New(slices.Concat(of, []string{"CODEBUILD_INITIATOR=codepipeline/shop", "BREAKWATER_PIPELINE_EXECUTION=#{codepipeline.PipelineExecutionId}"}), io.Discard, io.Discard)
+	f, _ = New(slices.Concat(of, []string{"CODEBUILD_INITIATOR=codepipeline/shop", "BREAKWATER_PIPELINE_EXECUTION=#{codepipeline.PipelineExecutionId}"}), io.Discard, io.Discard, clock{})
 	wantError(t, f.Err(), "BREAKWATER_PIPELINE_EXECUTION is", "the action of the pipeline must set it")
 }
 
@@ -141,7 +148,7 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, errors.New("gone") }
 
 func TestLogGone(t *testing.T) {
-	f, _ := New(of, broken{}, broken{})
+	f, _ := New(of, broken{}, broken{}, clock{})
 	f.Log().Group("x", "y")
 	wantError(t, f.Publish(t.Context(), core.Published{}), "write the log: gone")
 	if _, err := f.Writer(broken{}).Write([]byte("x")); err == nil {

@@ -248,6 +248,19 @@ type Gatekeeper interface {
 	Changes(ctx context.Context, all bool) ([]Change, error)
 }
 
+// A Statusless is a Forge where no status of a commit can be believed.
+type Statusless interface {
+	// Instead says why, and what to do in the place of a plan's requires; whole sentences.
+	Instead() string
+}
+
+// An Usher is a Forge that shows on a change itself, and not on its commit, whether it may enter.
+type Usher interface {
+	// Show puts what is said of a change, one of those that Changes has given, in the place of what was said of it under the
+	// same name.
+	Show(ctx context.Context, c Change, s Status) error
+}
+
 // A Doorman is a Forge that has places of its own, beside the statuses of commits, where it waits for whether a change may
 // enter.
 type Doorman interface {

@@ -133,9 +133,13 @@ func (s *Session) Identify(ctx context.Context) (Identity, error) {
 	if s.who.Account == "" {
 		who, err := sts.NewFromConfig(s.Config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
-			return Identity{}, Refused("say in which account we are", "sts:GetCallerIdentity", err)
+			return Identity{}, Refused("say who we are", "sts:GetCallerIdentity", err)
 		}
-		s.who = Identity{ARN: sdk.ToString(who.Arn), Account: sdk.ToString(who.Account)}
+		is := Identity{ARN: sdk.ToString(who.Arn), Account: sdk.ToString(who.Account)}
+		if is.ARN == "" || is.Account == "" {
+			return Identity{}, errors.New("AWS does not say who we are: its answer is empty")
+		}
+		s.who = is
 	}
 	return s.who, nil
 }

@@ -47,7 +47,7 @@ func (r *rise) UnmarshalText(text []byte) error {
 
 // Run asks the plan's checks about the past. It touches no target and writes nothing down.
 func (c *backtestCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, s.lookup)
+	l, err := s.load(ctx, c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type bakeCmd struct {
 
 // Run bakes a wave that jobs have deployed, or ends a rollback that jobs have carried out.
 func (c *bakeCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, s.lookup)
+	l, err := s.load(ctx, c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}

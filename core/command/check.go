@@ -19,7 +19,7 @@ type checkCmd struct {
 
 // Run asks every check once about every target. It exits with 4 if one does not pass.
 func (c *checkCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, s.lookup)
+	l, err := s.load(ctx, c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}

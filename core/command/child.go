@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/metric"
@@ -35,6 +35,8 @@ func (c *planCmd) child(s *ship, w io.Writer, l *loaded, waves []core.StartWave)
 	switch {
 	case l.DeployedByJobs():
 		return usage{fmt.Errorf("%s: a child pipeline deploys a wave in one job of its own, by a driver, and deploy.jobs leaves that to jobs of yours", l.file)}
+	case strings.Contains(l.again, "://***@"):
+		return usage{fmt.Errorf("%s: the jobs of a child pipeline would read their plan there too, and cannot be told the login that is in the URL; let git find it", l.file)}
 	case !environmentName.MatchString(environment):
 		return usage{fmt.Errorf("%q is no name of an environment: letters, digits, spaces and -_/.${} may be in it", environment)}
 	case c.Include != "" && !includedFile.MatchString(c.Include):
@@ -47,7 +49,7 @@ func (c *planCmd) child(s *ship, w io.Writer, l *loaded, waves []core.StartWave)
 		}
 	}
 	return report.GitLab(w, report.Child{
-		Plan: l.Plan, File: filepath.ToSlash(l.file), Waves: waves, Environment: environment, Include: c.Include, Image: c.Image, Variables: s.handedDown(),
+		Plan: l.Plan, File: l.again, Waves: waves, Environment: environment, Include: c.Include, Image: c.Image, Variables: s.handedDown(),
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/ledger"
 	"github.com/breakwater-ci/breakwater/core/report"
 )
 
@@ -187,12 +188,13 @@ type ship struct {
 	environ map[string]string
 	forge   core.Forge
 	log     core.Log
-	law     *lawbook     // the policy that was asked for; nil: none was, or it was not read yet
-	wait    core.Wait    // how to wait for bakes, whatever the plan says; empty: as it says
-	round   *round       // of a tick: people are told of what it wrote, and of nothing else; nil: this is none
-	drivers []any        // that were opened: some count what they ask
-	looks   report.Looks // what the checks saw, for the report
-	closers []io.Closer  // what stays open until the command ends
+	law     *lawbook               // the policy that was asked for; nil: none was, or it was not read yet
+	wait    core.Wait              // how to wait for bakes, whatever the plan says; empty: as it says
+	round   *round                 // of a tick: people are told of what it wrote, and of nothing else; nil: this is none
+	drivers []any                  // that were opened: some count what they ask
+	looks   report.Looks           // what the checks saw, for the report
+	closers []io.Closer            // what stays open until the command ends
+	fetched map[string]ledger.File // by the place that was asked for
 }
 
 func newShip(env Env) *ship {

@@ -32,7 +32,7 @@ type doctorCmd struct {
 // Run looks at everything, whatever is wrong with the rest, and exits with 2 if there is a problem.
 func (c *doctorCmd) Run(ctx context.Context, s *ship) error {
 	e := &examination{ship: s}
-	if l := e.plan(c.Plan); l != nil {
+	if l := e.plan(ctx, c.Plan); l != nil {
 		e.waves(ctx, l, c.policyFlag)
 		e.ledger(ctx, c.Ledger, l.dir, l.Line())
 		e.sources(ctx, l)
@@ -81,13 +81,13 @@ func (e *examination) warning(about, do, format string, args ...any) {
 
 // plan reads the plan, first as it is written and then with ${NAME} filled in: what is not set here is no reason to not
 // look at the rest. It returns nil if there is no plan to look at.
-func (e *examination) plan(file string) *loaded {
-	l, err := e.load(file, nil)
+func (e *examination) plan(ctx context.Context, file string) *loaded {
+	l, err := e.load(ctx, file, nil)
 	if err != nil {
 		e.problem("plan", "Mend the plan; breakwater plan shows all that is wrong.", "It does not load: %s", inShort(err))
 		return nil
 	}
-	full, err := e.load(file, e.lookup)
+	full, err := e.load(ctx, file, e.lookup)
 	if err != nil {
 		e.problem("plan", "Set what is missing in the environment of this step; sources and notify are not looked at until then.", "It loads, but not here: %s", inShort(err))
 		return l

@@ -29,7 +29,7 @@ func (c *gateCmd) Run(ctx context.Context, s *ship) error {
 	if c.StatusCheck < 0 || c.StatusCheck > 0 && !checks {
 		return usage{errors.New("--status-check is the id of an external status check of GitLab, in a job there")}
 	}
-	l, err := s.load(c.Plan, nil)
+	l, err := s.load(ctx, c.Plan, nil)
 	if err != nil {
 		return err
 	}
@@ -123,12 +123,16 @@ func (c *gateCmd) shut(ctx context.Context, s *ship, l core.Line, changes []core
 
 func (c *gateCmd) showGates(ctx context.Context, s *ship, l core.Line, changes []core.Change, gates []core.Gate) error {
 	writer, writes := s.forge.(core.StatusWriter)
+	usher, ushers := s.forge.(core.Usher)
 	doorman, _ := s.forge.(core.Doorman)
 	var failed []error
 	for i, change := range changes {
 		mark := report.MarkGate(l, gates[i])
 		var err1, err2 error
-		if writes && !slices.Contains(change.Shows, mark) { // GitHub takes a thousand of one name for a commit, and then no more
+		switch {
+		case ushers:
+			err1 = usher.Show(ctx, change, mark)
+		case writes && !slices.Contains(change.Shows, mark): // GitHub takes a thousand of one name for a commit, and then no more
 			err1 = writer.SetStatus(ctx, change.Commit, mark)
 		}
 		if c.StatusCheck > 0 {

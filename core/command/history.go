@@ -26,7 +26,7 @@ func (c *historyCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	l, err := s.load(c.Plan, nil)
+	l, err := s.load(ctx, c.Plan, nil)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/check"
+	"github.com/breakwater-ci/breakwater/core/codecommit"
 	"github.com/breakwater-ci/breakwater/core/config"
 	"github.com/breakwater-ci/breakwater/core/deploy"
 	"github.com/breakwater-ci/breakwater/core/engine"
@@ -31,46 +32,69 @@ import (
 
 // planFlag is the flag of every command that needs a plan.
 type planFlag struct {
-	Plan string `help:"The plan. Default: breakwater.yaml, .github/breakwater.yaml or .gitlab/breakwater.yaml." placeholder:"FILE"`
+	Plan string `help:"The plan: a file, or in git, as --policy may be. Default: breakwater.yaml, .github/breakwater.yaml or .gitlab/breakwater.yaml." placeholder:"FILE"`
 }
 
 // A loaded is a plan with the text that it was read from.
 type loaded struct {
 	*core.Plan
 	places config.Places
-	file   string
+	file   string // as people know it
+	again  string // with which --plan reads the very same
 	text   string
-	dir    string
+	dir    string // where its commands run, and its files are
 }
 
 // load finds and reads the plan. Without lookup, ${NAME} stays as it is: for commands that ask no source.
-func (s *ship) load(file string, lookup func(string) (string, bool)) (*loaded, error) {
+func (s *ship) load(ctx context.Context, file string, lookup func(string) (string, bool)) (*loaded, error) {
 	dir, err := s.dir()
 	if err != nil {
 		return nil, err
 	}
-	if file == "" {
-		found, err := config.Find(dir)
-		if err != nil {
-			return nil, usage{err}
+	l := &loaded{dir: dir}
+	if err := s.planText(ctx, l, file); err != nil {
+		return nil, usage{err}
+	}
+	l.Plan, l.places, err = config.LoadPlaces(l.file, []byte(l.text), lookup, catalog())
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// planText reads the text of a plan. One from elsewhere is only a text: its commands and files are in the working folder. It is
+// called by its commit from then on.
+func (s *ship) planText(ctx context.Context, l *loaded, file string) error {
+	there, ok, err := s.fetch(ctx, file, l.dir)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the plan cannot be read: %w", err)
+	case ok:
+		l.file, l.text, l.again = there.Pinned, string(there.Text), there.Pinned
+		if strings.HasPrefix(file, codecommit.Scheme) {
+			l.again = codecommit.Scheme + there.Pinned
 		}
-		if file, err = filepath.Rel(dir, found); err != nil {
-			return nil, err
+		return nil
+	}
+	if file == "" {
+		found, err := config.Find(l.dir)
+		if err != nil {
+			return err
+		}
+		if file, err = filepath.Rel(l.dir, found); err != nil {
+			return err
 		}
 	}
 	path := file
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
+		path = filepath.Join(l.dir, path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, usage{fmt.Errorf("the plan cannot be read: %w", err)}
+		return fmt.Errorf("the plan cannot be read: %w", err)
 	}
-	p, places, err := config.LoadPlaces(file, text, lookup, catalog())
-	if err != nil {
-		return nil, err
-	}
-	return &loaded{Plan: p, places: places, file: file, text: string(text), dir: dir}, nil
+	l.file, l.again, l.text = file, filepath.ToSlash(file), string(text)
+	return nil
 }
 
 // catalog tells the loader which technologies exist.
@@ -254,7 +278,7 @@ func parkable(p *core.Plan, waves []core.StartWave) error {
 
 // scheduled loads a plan and cuts its waves, for commands that ask no source.
 func (s *ship) scheduled(ctx context.Context, file string) (*loaded, []core.StartWave, error) {
-	l, err := s.load(file, nil)
+	l, err := s.load(ctx, file, nil)
 	if err != nil {
 		return nil, nil, err
 	}

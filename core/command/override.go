@@ -30,7 +30,7 @@ type rollbackCmd struct {
 // Run puts a version back on what a rollout touched, whether or not it has ended. Where jobs of the CI run do that, it
 // gives their matrix.
 func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, s.lookup)
+	l, err := s.load(ctx, c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ type abortCmd struct {
 
 // Run ends an unfinished rollout. What is out stays out, unless it is to be rolled back.
 func (c *abortCmd) Run(ctx context.Context, s *ship) error {
-	if l, err := s.load(c.Plan, s.lookup); err == nil && c.Rollback && l.RevertedByJobs() {
+	if l, err := s.load(ctx, c.Plan, s.lookup); err == nil && c.Rollback && l.RevertedByJobs() {
 		return usage{errors.New("jobs put the previous version back, and abort gives no matrix for them; use breakwater rollback --reason TEXT in their run")}
 	}
 	want, kinds := core.StateAborted, []core.OverrideKind{core.OverrideAbort}
@@ -96,7 +96,7 @@ func (s *ship) override(ctx context.Context, f rolloutFlags, why reasonFlag, don
 	if err := why.check(); err != nil {
 		return err
 	}
-	l, err := s.load(f.Plan, s.lookup)
+	l, err := s.load(ctx, f.Plan, s.lookup)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 
 // policyFlag is the flag of every command that acts on a plan, or says what would come of it.
 type policyFlag struct {
-	Policy string `help:"Floors that the plan must keep to: a file, git:REF:FILE of this repository, or REPOSITORY@REF:FILE of another." placeholder:"PLACE"`
+	Policy string `help:"Floors that the plan must keep to: a file, git:REF:FILE of this repository, REPOSITORY@REF:FILE of another, or codecommit:REPOSITORY@REF:FILE." placeholder:"PLACE"`
 }
 
 // A lawbook is a policy with where it was read.
@@ -49,13 +49,8 @@ func (s *ship) policy(ctx context.Context, f policyFlag, dir string) (*lawbook, 
 
 // policyFile reads the text of a policy from where the flag says.
 func (s *ship) policyFile(ctx context.Context, place, dir string) (ledger.File, error) {
-	env := ledger.Env{Dir: dir, Environ: s.Environ, Clock: s.Clock}
-	if here, ok := strings.CutPrefix(place, "git:"); ok {
-		ref, name, _ := strings.Cut(here, ":")
-		return ledger.FileHere(ctx, ref, name, env)
-	}
-	if repository, ref, name, ok := elsewhere(place); ok {
-		return ledger.FileAt(ctx, repository, ref, name, env)
+	if f, ok, err := s.fetch(ctx, place, dir); ok {
+		return f, err
 	}
 	path := place
 	if !filepath.IsAbs(path) {
@@ -63,21 +58,6 @@ func (s *ship) policyFile(ctx context.Context, place, dir string) (ledger.File, 
 	}
 	text, err := os.ReadFile(path)
 	return ledger.File{Name: place, Text: text}, err
-}
-
-// elsewhere reads REPOSITORY@REF:FILE. The repository may hold an @ itself, as in git@example.com:org/repo, and so may
-// the file; the ref holds none.
-func elsewhere(place string) (repository, ref, name string, ok bool) {
-	for end := len(place); ; {
-		at := strings.LastIndexByte(place[:end], '@')
-		if at <= 0 {
-			return "", "", "", false
-		}
-		if ref, name, ok := strings.Cut(place[at+1:], ":"); ok {
-			return place[:at], ref, name, true
-		}
-		end = at
-	}
 }
 
 // keeps refuses a plan that is below a floor of the policy, with every such place as a mistake in the plan.

@@ -27,7 +27,7 @@ var endings = map[string]string{"html": ".html", "markdown": ".md", "json": ".js
 
 // Run writes the report of one rollout, and leaves behind where it is.
 func (c *reportCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, nil)
+	l, err := s.load(ctx, c.Plan, nil)
 	if err != nil {
 		return err
 	}

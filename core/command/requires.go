@@ -24,6 +24,9 @@ func (s *ship) require(ctx context.Context, p *core.Plan, say func(string, ...an
 		return nil
 	}
 	reader, ok := s.forge.(core.StatusReader)
+	if other, knows := s.forge.(core.Statusless); !ok && knows {
+		return engine.Refused{Reason: fmt.Sprintf("The plan requires the statuses %s on the commit. %s", strings.Join(q.Statuses, ", "), other.Instead())}
+	}
 	if !ok {
 		return engine.Refused{Reason: fmt.Sprintf("The plan requires the statuses %s on the commit, and nobody here knows of any: "+
 			"this is no job of a CI system whose statuses Breakwater can read. Run it there.", strings.Join(q.Statuses, ", "))}

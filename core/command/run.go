@@ -61,7 +61,7 @@ type runCmd struct {
 
 // Run takes a version as far as it goes.
 func (c *runCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, s.lookup)
+	l, err := s.load(ctx, c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}

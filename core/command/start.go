@@ -48,7 +48,7 @@ type startCmd struct {
 
 // Run announces what the jobs after it do. There is nothing to do where the wave is out already.
 func (c *startCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, s.lookup)
+	l, err := s.load(ctx, c.Plan, s.lookup)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ type statusCmd struct {
 
 // Run prints where the newest rollout of the line stands.
 func (c *statusCmd) Run(ctx context.Context, s *ship) error {
-	l, err := s.load(c.Plan, nil)
+	l, err := s.load(ctx, c.Plan, nil)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *tickCmd) Run(ctx context.Context, s *ship) error {
 	}
 	var only *loaded
 	if c.Plan != "" {
-		if only, err = s.load(c.Plan, s.lookup); err != nil {
+		if only, err = s.load(ctx, c.Plan, s.lookup); err != nil {
 			return err
 		}
 	}

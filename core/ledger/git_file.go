@@ -13,6 +13,7 @@ import (
 // A File is one file of a git repository, as of a commit.
 type File struct {
 	Name   string // for people, without secrets
+	Pinned string // the same with the commit in the place of the ref
 	Commit string
 	Text   []byte
 }
@@ -43,9 +44,10 @@ func FileHere(ctx context.Context, ref, name string, env Env) (File, error) {
 	}
 	if f.Commit == "" {
 		there, err := FileAt(ctx, "origin", ref, name, env)
-		there.Name = f.Name
+		there.Name, there.Pinned = f.Name, "git:"+there.Commit+":"+name
 		return there, err
 	}
+	f.Pinned = "git:" + f.Commit + ":" + name
 	blob, err := resolve(here, f.Commit+":"+name)
 	if err == nil && blob == "" {
 		err = fmt.Errorf("git:%s has no file %s", ref, name)
@@ -88,6 +90,7 @@ func FileAt(ctx context.Context, place, ref, name string, env Env) (File, error)
 	if f.Commit, err = resolve(local, here+"^{commit}"); err != nil {
 		return File{}, err
 	}
+	f.Pinned = r.name + "@" + f.Commit + ":" + name
 	blob, err := resolve(local, f.Commit+":"+name)
 	if err == nil && blob == "" {
 		err = fmt.Errorf("%s@%s has no file %s", r.name, ref, name)

@@ -19,6 +19,7 @@ type remote struct {
 	dir   string   // where git runs, so that relative URLs and credential helpers mean what they mean to the user
 	reach []string // environment of commands that ask the remote: with the configuration that reaches it
 	stay  []string // of commands that do not: there a missing object stays missing
+	login *login   // as whom the remote is asked; nil: as git is told
 	temp  string   // folder in which the private repository is made
 	repo  string   // the private repository; empty until it is needed
 }
@@ -41,7 +42,7 @@ func findRemote(ctx context.Context, place string, env Env) (*remote, error) {
 	}
 	r := &remote{name: hideSecrets(place), dir: worktree(dir), temp: cmp.Or(lookup(env.Environ, "TMPDIR"), "/tmp")}
 	r.stay = append(withoutRepository(env.Environ), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0")
-	if err := r.configure(ctx, place, dir, env.Environ, login); err != nil {
+	if err := r.configure(ctx, place, dir, env, login); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
@@ -49,10 +50,10 @@ func findRemote(ctx context.Context, place string, env Env) (*remote, error) {
 
 // configure finds out what the private repository lacks to reach the remote as the user's own repository would, or by a
 // login.
-func (r *remote) configure(ctx context.Context, place, dir string, environ []string, login []setting) error {
+func (r *remote) configure(ctx context.Context, place, dir string, env Env, login []setting) error {
 	// A clone that belongs to another user, as in containers, is read too: nothing in it is executed.
 	trusted := setting{"safe.directory", r.dir}
-	listed, err := run(ctx, dir, configure(environ, []setting{trusted}), nil, list...)
+	listed, err := run(ctx, dir, configure(env.Environ, []setting{trusted}), nil, list...)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (r *remote) configure(ctx context.Context, place, dir string, environ []str
 			pass = append(pass, s)
 		}
 	}
-	r.reach = configure(r.stay, append(pass, login...))
+	r.reach, r.login = configure(r.stay, append(pass, login...)), findLogin(ctx, pass, env)
 	return nil
 }
 

@@ -55,7 +55,7 @@ func (r *remote) ready() error {
 func (r *remote) close() error {
 	repo := r.repo
 	r.repo = ""
-	return os.RemoveAll(repo)
+	return errors.Join(r.login.close(), os.RemoveAll(repo))
 }
 
 // fetch brings the newest commit of a ref here, without the contents of its files, and returns its name; "" if the
@@ -81,9 +81,9 @@ func (r *remote) blobs(ctx context.Context, names []string) ([][]byte, error) {
 		return texts, err
 	}
 	// By default git tells the remote which commits are here, and the remote would take their files to be here too.
-	environ := configure(r.reach, []setting{{"fetch.negotiationAlgorithm", "noop"}})
-	_, err = r.run(ctx, environ, []byte(strings.Join(missing, "\n")+"\n"), []string{"fetch", "--quiet", "--no-tags",
-		"--no-write-fetch-head", "--no-recurse-submodules", "--filter=blob:none", "--stdin", alias})
+	noop := []setting{{"fetch.negotiationAlgorithm", "noop"}}
+	_, err = r.askWith(ctx, noop, []byte(strings.Join(missing, "\n")+"\n"), "fetch", "--quiet", "--no-tags",
+		"--no-write-fetch-head", "--no-recurse-submodules", "--filter=blob:none", "--stdin", alias)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func (l *gitLedger) retry(ctx context.Context, do, ref string, try func() error)
 			return err
 		case trouble.final || n == tries:
 			return fmt.Errorf("cannot %s %s on %s: %w; check that the remote can be reached and that this job may %s it "+
-				"(GitHub: permissions: contents: write; GitLab: let the job token push, or use a project token)", do, ref, l.remote.name, trouble, do)
+				"(GitHub: permissions: contents: write; GitLab: let the job token push, or use a project token; CodeCommit: codecommit:GitPull and GitPush, and credentials of AWS)", do, ref, l.remote.name, trouble, do)
 		}
 		wait := time.Duration(float64(pause) * (0.5 + rand.Float64()))
 		if err := l.clock.Wait(ctx, l.clock.Now().Add(wait)); err != nil {

@@ -31,7 +31,16 @@ func (e *gitError) Unwrap() error { return e.err }
 
 // ask runs a git command that asks the remote.
 func (r *remote) ask(ctx context.Context, stdin []byte, args ...string) ([]byte, error) {
-	return r.run(ctx, r.reach, stdin, args)
+	return r.askWith(ctx, nil, stdin, args...)
+}
+
+// askWith does so with more settings.
+func (r *remote) askWith(ctx context.Context, more []setting, stdin []byte, args ...string) ([]byte, error) {
+	environ, err := r.login.environ(ctx, r.reach)
+	if err != nil {
+		return nil, err
+	}
+	return r.run(ctx, configure(environ, more), stdin, args)
 }
 
 // local runs a git command on the private repository only.

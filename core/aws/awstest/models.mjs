@@ -15,6 +15,11 @@ const used = {
     "GetDeploymentGroup", "ListDeploymentTargets", "ListDeployments", "StopDeployment",
   ],
   codebuild: ["BatchGetBuilds", "ListBuildsForProject", "StartBuild", "StopBuild"],
+  codecommit: [
+    "GetBranch", "GetCommentsForComparedCommit", "GetCommentsForPullRequest", "GetCommit", "GetFile", "GetPullRequest",
+    "GetPullRequestApprovalStates", "ListPullRequests", "PostCommentForComparedCommit", "PostCommentForPullRequest",
+    "UpdateComment", "UpdatePullRequestApprovalState",
+  ],
   codepipeline: [
     "DisableStageTransition", "EnableStageTransition", "GetPipelineExecution", "GetPipelineState", "ListActionExecutions", "ListPipelineExecutions", "PutApprovalResult",
     "RollbackStage", "StartPipelineExecution", "StopPipelineExecution",

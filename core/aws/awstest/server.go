@@ -3,6 +3,7 @@
 package awstest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type Server struct {
 	now    func() time.Time
 	in     map[string]*State // by region
 	asked  []Request
+	who    map[string]string // ARN by access key
 	meddle Meddler
 	one    sync.Mutex // held while the meddler works: it may keep count
 }
@@ -43,8 +45,14 @@ type State struct {
 	Services    map[string]*Service      // of ECS, by CLUSTER/SERVICE
 	Definitions map[string][]*Definition // task definitions of ECS by family, oldest first
 
+	Repositories map[string]*Repository // of CodeCommit, by name
+	Pulls        []*PullRequest         // oldest first
+	Lag          int                    // lists of comments that do not show a new one yet
+	AnySession   bool                   // a comment or an approval is that of a role, and not of one session of it
+
 	region  string
 	now     time.Time
+	caller  string // ARN of who asks
 	counter int
 }
 
@@ -69,7 +77,7 @@ type operation func(s *State, in map[string]any) (map[string]any, *Fault)
 
 // New starts a server for one test. now is what it takes for the time.
 func New(t testing.TB, now func() time.Time) *Server {
-	s := &Server{t: t, now: now, in: make(map[string]*State)}
+	s := &Server{t: t, now: now, in: make(map[string]*State), who: make(map[string]string)}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.url = server.URL
@@ -92,10 +100,22 @@ func (s *Server) state(region string) *State {
 	if s.in[region] == nil {
 		s.in[region] = &State{region: region, Functions: make(map[string]*Function), Groups: make(map[string]*Group),
 			Projects: make(map[string]*Project), Pipelines: make(map[string]*Pipeline),
-			Services: make(map[string]*Service), Definitions: make(map[string][]*Definition)}
+			Services: make(map[string]*Service), Definitions: make(map[string][]*Definition), Repositories: make(map[string]*Repository)}
 	}
 	s.in[region].now = s.now()
 	return s.in[region]
+}
+
+// Identify says who has an access key; without that it is a user named ci.
+func (s *Server) Identify(key, arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.who[key] = arn
+}
+
+// arn is who has a key. The lock is held.
+func (s *Server) arn(key string) string {
+	return cmp.Or(s.who[key], "arn:aws:iam::"+Account+":user/ci")
 }
 
 // Asked is every request so far.
@@ -154,17 +174,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.one.Lock()
 		defer s.one.Unlock()
 		return meddle(action, in, func() (map[string]any, *Fault) { return serve(do) })
-	}, by[2], in)
+	}, by[1], by[2], in)
 }
 
 // answer lets an operation happen and writes what came of it, which must be what the model says.
 func (s *Server) answer(w http.ResponseWriter, m *model, name string,
-	happen func(serve func(operation) (map[string]any, *Fault)) (map[string]any, *Fault), region string, in map[string]any,
+	happen func(serve func(operation) (map[string]any, *Fault)) (map[string]any, *Fault), key, region string, in map[string]any,
 ) {
 	out, fault := happen(func(do operation) (map[string]any, *Fault) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return do(s.state(region), in)
+		state := s.state(region)
+		state.caller = s.arn(key)
+		return do(state, in)
 	})
 	if fault != nil {
 		s.fail(w, m, name, *fault)
@@ -241,37 +263,49 @@ func text(in map[string]any, name string) string {
 
 // operations are all that this AWS has.
 var operations = map[string]operation{
-	"codebuild:BatchGetBuilds":             batchGetBuilds,
-	"codebuild:ListBuildsForProject":       listBuildsForProject,
-	"codebuild:StartBuild":                 startBuild,
-	"codebuild:StopBuild":                  stopBuild,
-	"codedeploy:BatchGetDeploymentTargets": batchGetDeploymentTargets,
-	"codedeploy:BatchGetDeployments":       batchGetDeployments,
-	"codedeploy:ContinueDeployment":        continueDeployment,
-	"codedeploy:CreateDeployment":          createDeployment,
-	"codedeploy:GetDeployment":             getDeployment,
-	"codedeploy:GetDeploymentGroup":        getDeploymentGroup,
-	"codedeploy:ListDeploymentTargets":     listDeploymentTargets,
-	"codedeploy:ListDeployments":           listDeployments,
-	"codedeploy:StopDeployment":            stopDeployment,
-	"codepipeline:DisableStageTransition":  disableStageTransition,
-	"codepipeline:EnableStageTransition":   enableStageTransition,
-	"codepipeline:GetPipelineExecution":    getPipelineExecution,
-	"codepipeline:GetPipelineState":        getPipelineState,
-	"codepipeline:ListActionExecutions":    listActionExecutions,
-	"codepipeline:ListPipelineExecutions":  listPipelineExecutions,
-	"codepipeline:PutApprovalResult":       putApprovalResult,
-	"codepipeline:RollbackStage":           rollbackStage,
-	"codepipeline:StartPipelineExecution":  startPipelineExecution,
-	"codepipeline:StopPipelineExecution":   stopPipelineExecution,
-	"ecs:DescribeServices":                 describeServices,
-	"ecs:DescribeTaskDefinition":           describeTaskDefinition,
-	"ecs:RegisterTaskDefinition":           registerTaskDefinition,
-	"ecs:UpdateService":                    updateService,
-	"lambda:GetAlias":                      getAlias,
-	"lambda:GetFunctionConfiguration":      getFunctionConfiguration,
-	"lambda:ListVersionsByFunction":        listVersions,
-	"lambda:PublishVersion":                publishVersion,
-	"lambda:UpdateAlias":                   updateAlias,
-	"lambda:UpdateFunctionCode":            updateFunctionCode,
+	"codebuild:BatchGetBuilds":                  batchGetBuilds,
+	"codebuild:ListBuildsForProject":            listBuildsForProject,
+	"codebuild:StartBuild":                      startBuild,
+	"codebuild:StopBuild":                       stopBuild,
+	"codecommit:GetBranch":                      getBranch,
+	"codecommit:GetCommentsForComparedCommit":   getCommentsForComparedCommit,
+	"codecommit:GetCommentsForPullRequest":      getCommentsForPullRequest,
+	"codecommit:GetCommit":                      getCommit,
+	"codecommit:GetFile":                        getFile,
+	"codecommit:GetPullRequest":                 getPullRequest,
+	"codecommit:GetPullRequestApprovalStates":   getPullRequestApprovalStates,
+	"codecommit:ListPullRequests":               listPullRequests,
+	"codecommit:PostCommentForComparedCommit":   postCommentForComparedCommit,
+	"codecommit:PostCommentForPullRequest":      postCommentForPullRequest,
+	"codecommit:UpdateComment":                  updateComment,
+	"codecommit:UpdatePullRequestApprovalState": updatePullRequestApprovalState,
+	"codedeploy:BatchGetDeploymentTargets":      batchGetDeploymentTargets,
+	"codedeploy:BatchGetDeployments":            batchGetDeployments,
+	"codedeploy:ContinueDeployment":             continueDeployment,
+	"codedeploy:CreateDeployment":               createDeployment,
+	"codedeploy:GetDeployment":                  getDeployment,
+	"codedeploy:GetDeploymentGroup":             getDeploymentGroup,
+	"codedeploy:ListDeploymentTargets":          listDeploymentTargets,
+	"codedeploy:ListDeployments":                listDeployments,
+	"codedeploy:StopDeployment":                 stopDeployment,
+	"codepipeline:DisableStageTransition":       disableStageTransition,
+	"codepipeline:EnableStageTransition":        enableStageTransition,
+	"codepipeline:GetPipelineExecution":         getPipelineExecution,
+	"codepipeline:GetPipelineState":             getPipelineState,
+	"codepipeline:ListActionExecutions":         listActionExecutions,
+	"codepipeline:ListPipelineExecutions":       listPipelineExecutions,
+	"codepipeline:PutApprovalResult":            putApprovalResult,
+	"codepipeline:RollbackStage":                rollbackStage,
+	"codepipeline:StartPipelineExecution":       startPipelineExecution,
+	"codepipeline:StopPipelineExecution":        stopPipelineExecution,
+	"ecs:DescribeServices":                      describeServices,
+	"ecs:DescribeTaskDefinition":                describeTaskDefinition,
+	"ecs:RegisterTaskDefinition":                registerTaskDefinition,
+	"ecs:UpdateService":                         updateService,
+	"lambda:GetAlias":                           getAlias,
+	"lambda:GetFunctionConfiguration":           getFunctionConfiguration,
+	"lambda:ListVersionsByFunction":             listVersions,
+	"lambda:PublishVersion":                     publishVersion,
+	"lambda:UpdateAlias":                        updateAlias,
+	"lambda:UpdateFunctionCode":                 updateFunctionCode,
 }

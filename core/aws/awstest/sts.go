@@ -15,8 +15,11 @@ func (s *Server) identity(w http.ResponseWriter, r *http.Request, key, region st
 	const frame = `<%[1]sResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>`
 	switch action {
 	case "GetCallerIdentity":
-		fmt.Fprintf(w, frame, action, "<Account>"+Account+"</Account><Arn>arn:aws:iam::"+Account+":user/ci</Arn><UserId>AIDA</UserId>")
+		fmt.Fprintf(w, frame, action, "<Account>"+Account+"</Account><Arn>"+s.named(key)+"</Arn><UserId>AIDA</UserId>")
 	case "AssumeRole":
+		_, role, _ := strings.Cut(r.FormValue("RoleArn"), ":role/")
+		s.Identify(strings.NewReplacer(":", ".", "/", ".").Replace(r.FormValue("RoleArn")),
+			"arn:aws:sts::"+Account+":assumed-role/"+role+"/"+r.FormValue("RoleSessionName"))
 		fmt.Fprintf(w, frame, action, fmt.Sprintf("<Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"+
 			"<SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials>",
 			strings.NewReplacer(":", ".", "/", ".").Replace(r.FormValue("RoleArn")), s.now().Add(time.Hour).UTC().Format(time.RFC3339)))
@@ -24,4 +27,10 @@ func (s *Server) identity(w http.ResponseWriter, r *http.Request, key, region st
 		s.t.Errorf("nobody knows sts:%s", action)
 		w.WriteHeader(http.StatusBadRequest)
 	}
+}
+
+func (s *Server) named(key string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.arn(key)
 }

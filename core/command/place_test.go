@@ -1,6 +1,26 @@
 package command
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/breakwater-ci/breakwater/core/aws/awstest"
+)
+
+// TestOnce: doctor reads its plan twice, once as it is written and once filled in, and CodeCommit is asked once: both are one plan.
+func TestOnce(t *testing.T) {
+	server := awstest.New(t, time.Now)
+	server.Look("eu-west-1", func(s *awstest.State) {
+		s.Push("shop", "main", map[string]string{"p.yaml": "version: 1\nservice: shop\nenvironment: test\ntargets: [{name: a}]\nwaves: [{name: all, select: all}]\ndeploy: {run: 'true'}\n"})
+	})
+	var out bytes.Buffer
+	Main(t.Context(), []string{"doctor", "--plan", "codecommit:shop@main:p.yaml", "--ledger", "file:l"}, Env{Stdout: &out, Stderr: &out, Environ: server.Environ(), Dir: t.TempDir()})
+	asked := server.Asked()
+	if len(asked) != 2 || asked[0].Action != "codecommit:GetBranch" || asked[1].Action != "codecommit:GetFile" {
+		t.Errorf("asked was %v\n%s", asked, &out)
+	}
+}
 
 func TestElsewhere(t *testing.T) {
 	for place, want := range map[string][3]string{
