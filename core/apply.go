@@ -59,6 +59,10 @@ func (r *Rollout) Apply(e Event) error {
 		r.looked(e)
 	case EventPassed:
 		r.passed(e)
+	case EventConfirming:
+		r.confirming(e)
+	case EventConfirmed:
+		r.confirmed(e)
 	case EventPromoted:
 		r.promoted(e)
 	case EventHalted:
@@ -132,7 +136,7 @@ func (r *Rollout) deploying(e Event) {
 	}
 	for _, name := range e.Targets {
 		t := r.Target(name)
-		t.State, t.Version, t.By, t.Error, t.Tail = TargetDeploying, "", e.Actor, "", ""
+		t.State, t.Version, t.By, t.Error, t.Tail, t.Held = TargetDeploying, "", e.Actor, "", "", false
 		t.Attempts++
 	}
 }
@@ -143,7 +147,7 @@ func (r *Rollout) deployed(e Event) {
 		t.Error, t.Tail, t.Took = res.Error, res.Tail, res.Took
 		switch res.Outcome {
 		case OutcomeDone:
-			t.State, t.Version = TargetDeployed, r.Start.Version
+			t.State, t.Version, t.Held = TargetDeployed, r.Start.Version, res.Held
 		case OutcomeUntouched:
 			t.Attempts--
 			t.State = TargetPending
@@ -174,10 +178,10 @@ func (r *Rollout) passed(e Event) {
 	r.advance()
 }
 
-// advance goes on behind a wave that has passed; behind the last one only the end is left.
+// advance goes on behind a wave that has passed, once all of its targets know; behind the last one only the end is left.
 func (r *Rollout) advance() {
 	r.State = StateBaking
-	if r.Wave+1 < len(r.Waves) {
+	if !r.Waves[r.Wave].Held() && r.Wave+1 < len(r.Waves) {
 		r.Wave++
 		r.State = StateDeploying
 	}
@@ -204,7 +208,7 @@ func (r *Rollout) halt(e Event) {
 			w.Verdicts = e.Verdicts
 		}
 	}
-	if r.State != StatePending {
+	if r.State != StatePending && w.State != WavePassed {
 		w.State = WaveHalted
 	}
 	r.State, r.Cause, r.Reason, r.Blocked = StateHalted, e.Cause, e.Reason, nil
@@ -242,6 +246,10 @@ func (r *Rollout) resume(e Event) {
 			}
 		}
 	case StateBaking:
+		if w.State == WavePassed {
+			w.confirmAgain()
+			return
+		}
 		w.State = WaveBaking
 		if cause == CauseUnasked || cause == CauseInterrupted {
 			w.Since, w.Looked = e.At.Add(-r.halted.served), e.At
@@ -262,7 +270,7 @@ func (r *Rollout) rollBack(e Event) {
 	for _, name := range e.Targets {
 		p := r.index[name]
 		t := &r.Waves[p.wave].Targets[p.target]
-		t.InScope, t.Previous = true, cmp.Or(e.To, t.Previous)
+		t.InScope, t.Previous, t.Held = true, cmp.Or(e.To, t.Previous), false
 		if t.State == TargetRollbackFailed || t.State == TargetRolledBack {
 			t.State = TargetRollingBack
 		}
@@ -324,6 +332,11 @@ func (r *Rollout) end(e Event) {
 	}
 	if e.Reason != "" {
 		r.Reason = e.Reason
+	}
+	for _, t := range r.targets() {
+		if t.Held { // nobody tells it any more, so it will go back by itself
+			t.Version = ""
+		}
 	}
 	if e.State.Over() {
 		r.Ended = e.At

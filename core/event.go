@@ -27,6 +27,8 @@ const (
 	EventBaking      EventType = "baking"       // the wave is out; its bake starts
 	EventLooked      EventType = "looked"       // verdicts that differ from those before
 	EventPassed      EventType = "passed"       // the wave has passed its bake
+	EventConfirming  EventType = "confirming"   // intent: these targets of a wave that has passed are told so
+	EventConfirmed   EventType = "confirmed"    // outcomes of some of them
 	EventPromoted    EventType = "promoted"     // a human passed the wave, or the precheck
 	EventHalted      EventType = "halted"       // nothing more is done until a human re-runs
 	EventResumed     EventType = "resumed"      // a human re-ran
@@ -41,7 +43,7 @@ const (
 var EventTypes = []EventType{
 	EventStarted, EventExpedited, EventClaimed, EventRenewed, EventQueued, EventReleased, EventPrechecked, EventBlocked, EventDeploying, EventDeployed,
 	EventRehearsing, EventRehearsed, EventBaking,
-	EventLooked, EventPassed, EventPromoted, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
+	EventLooked, EventPassed, EventConfirming, EventConfirmed, EventPromoted, EventHalted, EventResumed, EventRollingBack, EventReverting, EventReverted, EventVerified, EventEnded,
 }
 
 // An Event is one line of a ledger. Which of the optional fields are set depends on the type.
@@ -54,9 +56,9 @@ type Event struct {
 
 	Start    *Start     `json:"start,omitempty"`    // started
 	Lease    *Lease     `json:"lease,omitempty"`    // started, claimed, renewed
-	Wave     string     `json:"wave,omitempty"`     // blocked to looked, passed, promoted, halted, reverting, reverted
-	Targets  []string   `json:"targets,omitempty"`  // deploying, rolling-back, reverting
-	Results  []Result   `json:"results,omitempty"`  // deployed, reverted
+	Wave     string     `json:"wave,omitempty"`     // blocked to confirmed, promoted, halted, reverting, reverted
+	Targets  []string   `json:"targets,omitempty"`  // deploying, confirming, rolling-back, reverting
+	Results  []Result   `json:"results,omitempty"`  // deployed, confirmed, reverted
 	Verdicts []Verdict  `json:"verdicts,omitempty"` // prechecked, looked, passed, halted, rolling-back, verified
 	State    State      `json:"state,omitempty"`    // ended
 	Newer    *Newer     `json:"newer,omitempty"`    // queued; ended: it goes out instead
@@ -139,6 +141,7 @@ type Result struct {
 	Error   string        `json:"error,omitempty"`
 	Tail    string        `json:"tail,omitempty"` // last lines of its output, when it failed
 	Took    time.Duration `json:"took,omitempty"` // nanoseconds
+	Held    bool          `json:"held,omitempty"` // deployed: the target waits to be told that its wave has passed, see [Confirmer]
 }
 
 // Cause is why a rollout halted or goes back. It decides what a resumed rollout keeps.
@@ -151,6 +154,7 @@ const (
 	CauseInconclusive Cause = "inconclusive" // the bake reached max without an answer
 	CauseUnasked      Cause = "unasked"      // a source could not be asked
 	CauseRehearsal    Cause = "rehearsal"    // the rehearsal of the rollback failed
+	CauseConfirm      Cause = "confirm"      // a target did not take it that its wave has passed
 	CausePrecheck     Cause = "precheck"     // a check failed before the first wave
 	CauseWindow       Cause = "window"       // the window of the next wave does not open within a year
 	CauseInterrupted  Cause = "interrupted"  // the job was cancelled

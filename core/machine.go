@@ -25,6 +25,8 @@ var moves = map[EventType][]State{
 	EventBaking:     {StateDeploying},
 	EventLooked:     {StateBaking, StateRollingBack},
 	EventPassed:     {StateBaking},
+	EventConfirming: {StateBaking},
+	EventConfirmed:  {StateBaking},
 	EventPromoted:   {StateBaking, StateHalted},
 	EventHalted:     {StatePending, StateDeploying, StateBaking},
 	EventResumed:    {StateHalted, StateRollbackFailed},
@@ -75,7 +77,7 @@ func (r *Rollout) fits(e Event) error {
 		if r.Wave != 0 {
 			return errors.New("rehearses after the first wave")
 		}
-	case EventBlocked, EventDeploying, EventDeployed, EventBaking, EventPassed:
+	case EventBlocked, EventDeploying, EventDeployed, EventBaking, EventPassed, EventConfirming, EventConfirmed:
 		if e.Wave != r.Waves[r.Wave].Name {
 			return fmt.Errorf("is about wave %q while %q is at work", e.Wave, r.Waves[r.Wave].Name)
 		}
@@ -112,12 +114,17 @@ func (r *Rollout) ordered(e Event) error {
 			return fmt.Errorf("would rehearse the rollback of target %q, which is %s", name, t.State)
 		case e.Type == EventReverting && (!t.InScope || t.State == TargetRolledBack):
 			return fmt.Errorf("would roll back target %q, which is %s and not in scope", name, t.State)
+		case e.Type == EventConfirming && !r.confirms(t):
+			return fmt.Errorf("would tell target %q that its wave has passed, which does not wait for that", name)
 		}
 	}
 	for _, res := range e.Results {
 		t := r.Target(res.Target)
 		if e.Type == EventDeployed && t.State != TargetDeploying || (e.Type == EventReverted || e.Type == EventRehearsed) && t.State != TargetRollingBack {
 			return fmt.Errorf("is an outcome for target %q, which is %s", res.Target, t.State)
+		}
+		if e.Type == EventConfirmed && !r.confirms(t) {
+			return fmt.Errorf("is an outcome for target %q, which does not wait to be told that its wave has passed", res.Target)
 		}
 	}
 	if e.Type == EventBlocked && !r.Waiting() {
@@ -153,6 +160,9 @@ func (r *Rollout) mayEnd(as State) error {
 		for _, w := range r.Waves {
 			if w.State != WavePassed {
 				return fmt.Errorf("cannot have succeeded: wave %q is %s", w.Name, w.State)
+			}
+			if w.Held() {
+				return fmt.Errorf("cannot have succeeded: targets of wave %q wait to be told that it has passed", w.Name)
 			}
 		}
 		return nil

@@ -20,6 +20,7 @@ const (
 	DoLook     Verb = "look"     // ask every check what was true at At
 	DoWait     Verb = "wait"     // nothing to do before At
 	DoPass     Verb = "pass"     // Wave has passed its bake
+	DoConfirm  Verb = "confirm"  // tell Targets of Wave that it has passed
 	DoHalt     Verb = "halt"     // stop and keep what is out
 	DoRollBack Verb = "rollback" // decide that Targets go back
 	DoRevert   Verb = "revert"   // put the previous version back on Targets of Wave
@@ -155,6 +156,9 @@ func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 		return step
 	}
 	w := &r.Waves[r.Wave]
+	if w.State == WavePassed {
+		return nextConfirm(r)
+	}
 	bake := p.Waves[w.Rule].Bake
 	asks := len(p.Checks) > 0 || bake.Until != nil
 	over := w.Since.Add(bake.Min)
@@ -186,7 +190,7 @@ func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 
 // Finish is the step that ends a rollout of which every wave has passed; false if something is left to do.
 func Finish(r *Rollout) (Step, bool) {
-	if r.State != StateBaking || r.Waves[r.Wave].State != WavePassed {
+	if w := &r.Waves[r.Wave]; r.State != StateBaking || w.State != WavePassed || w.Held() {
 		return Step{}, false
 	}
 	return Step{Do: DoEnd, State: StateSucceeded, Reason: success(r)}, true

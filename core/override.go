@@ -35,11 +35,17 @@ func (r *Rollout) Unpromotable() string {
 	again := fmt.Sprintf("Run version %s again to go on.", r.Start.Version)
 	switch r.State {
 	case StateBaking:
-		if r.Waves[r.Wave].State == WavePassed {
+		switch w := &r.Waves[r.Wave]; {
+		case w.Held() && w.State == WavePassed:
+			return fmt.Sprintf("wave %s has passed already, and its targets are being told. %s", wave, again)
+		case w.State == WavePassed:
 			return fmt.Sprintf("wave %s, the last one, has passed already. %s", wave, again)
 		}
 		return ""
 	case StateHalted:
+		if r.Waves[r.Wave].State == WavePassed {
+			return fmt.Sprintf("wave %s has passed already, and its targets are to be told. %s", wave, again)
+		}
 		return r.unpromotableHalt(wave, again)
 	case StatePending:
 		return "no wave has begun, so there is no bake to end. " + again

@@ -68,6 +68,17 @@ type Examiner interface {
 	Examine(ctx context.Context, act Act) []Diagnosis
 }
 
+// A Confirmer is a Driver whose targets may wait, with the version on them, to be told that their wave has passed: until
+// then they can go back at once, and do so by themselves if nobody tells them.
+type Confirmer interface {
+	// Holds reports whether a target waits once Deploy has returned.
+	Holds() bool
+	// Confirm tells the target of an act, which Deploy has carried out, that its wave has passed, and returns once it has
+	// ended what it held open. A target that knows is left alone; one that does not run the version any more is an error. It
+	// may be called again for a target that it was cut off on.
+	Confirm(ctx context.Context, act Act) (output string, err error)
+}
+
 // An Act is what is done to one target, forwards or back.
 type Act struct {
 	Rollout  string

@@ -51,7 +51,7 @@ func (r *Rollout) rehearsing(e Event) {
 	r.Rehearsing = true
 	for _, name := range e.Targets {
 		t := r.Target(name)
-		t.State, t.Version, t.Error, t.Tail = TargetRollingBack, "", "", ""
+		t.State, t.Version, t.Error, t.Tail, t.Held = TargetRollingBack, "", "", "", false
 	}
 }
 

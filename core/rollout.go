@@ -69,6 +69,7 @@ type TargetRecord struct {
 	By       string // [Actor.ID] of who announced the newest act on it
 	Left     bool   // a rollout that gave way to this one had touched it: it goes back with the others
 	InScope  bool   // of a rollback that was decided
+	Held     bool   // it waits to be told that its wave has passed, see [Confirmer]
 	Error    string
 	Tail     string
 	Took     time.Duration

@@ -118,6 +118,27 @@ func TestAWSDrivers(t *testing.T) {
 			},
 			failed: "tasks failed to start; ECS has put back what was there: it runs shop:2",
 		},
+		"aws-ecs with a pause": {
+			deploy: `{cluster: main, service: shop, container: web, image: "shop:{{version}}", pause: 12h, aws: {region: "{{labels.region}}"}}`,
+			build: func(s *awstest.State, bad bool) {
+				service := &awstest.Service{Strategy: "BLUE_GREEN"}
+				s.Services["main/shop"] = service
+				s.Shift("main/shop", s.Register(map[string]any{"family": "shop", "containerDefinitions": []any{map[string]any{"name": "web", "image": "shop:v0"}}}, nil)).Status = "SUCCESSFUL"
+				service.StartsShift = func(d *awstest.Shift) {
+					if bad && s.Image(d.To) == "shop:v2" {
+						d.Fails = "tasks failed to start"
+					}
+				}
+			},
+			runs: func(s *awstest.State) string {
+				service := s.Services["main/shop"]
+				if service.Busy() {
+					return "two versions"
+				}
+				return strings.TrimPrefix(s.Image(service.Definition), "shop:")
+			},
+			failed: "to shop:3 ended with ROLLBACK_SUCCESSFUL: tasks failed to start; it runs shop:2",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := &jumping{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
@@ -132,7 +153,7 @@ service: shop
 environment: production
 targets: [{name: a, labels: {region: eu-west-1}}, {name: b, labels: {region: us-east-1}}]
 waves: [{name: first, select: {region: eu-west-1}}, {name: rest, select: all}]
-deploy: {` + name + `: ` + c.deploy + `}
+deploy: {` + strings.Fields(name)[0] + `: ` + c.deploy + `}
 bake: {min: 0s}
 `
 			if err := os.WriteFile(filepath.Join(dir, "breakwater.yaml"), []byte(plan), 0o644); err != nil {

@@ -112,6 +112,7 @@ func (m *marker) Recorded(r *core.Rollout, e core.Event) {
 	m.wrote = true
 	switch e.Type { // a bake that passed shows with what comes next, or at the end
 	case core.EventRenewed, core.EventClaimed, core.EventReleased, core.EventLooked, core.EventPrechecked, core.EventDeployed, core.EventPassed,
+		core.EventConfirming, core.EventConfirmed,
 		core.EventReverting, core.EventReverted, core.EventRehearsing, core.EventRehearsed, core.EventVerified, core.EventQueued:
 		return
 	}

@@ -42,6 +42,14 @@ var (
 		ok:     func(v reflect.Value) bool { return v.Int() >= 1 && v.Int() <= 65535 },
 		schema: func(s *jsonschema.Schema) { s.Minimum, s.Maximum = "1", "65535" },
 	}
+	minutesRule = rule{
+		want: "whole minutes, 1m or more",
+		ok: func(v reflect.Value) bool {
+			d := v.Interface().(time.Duration)
+			return d > 0 && d%time.Minute == 0
+		},
+		schema: someTime.schema,
+	}
 	buildEnvRule = filledRule(fillForm, "texts", rule{
 		want: "a name of letters, digits and underscore, beginning with none of a digit, BREAKWATER_ and CODEBUILD_",
 		ok: func(v reflect.Value) bool {
@@ -126,6 +134,32 @@ func (d *decoder) checkAWS(p *core.Plan) {
 		case *core.Lambda:
 			d.checkLambda(o, way.timeout)
 		}
+	}
+	d.checkPause(p)
+}
+
+// checkPause sees to it that ECS waits for longer than a wave may take until it has passed, and that what goes back knows of
+// the pause: a way back that waited for a verdict would end with the version that is to go.
+func (d *decoder) checkPause(p *core.Plan) {
+	o, ok := p.Deploy.Options.(*core.ECS)
+	if back, other := p.Rollback.Options.(*core.ECS); other && d.good(&back.Pause) && (!ok || o.Pause == 0) && !(ok && d.bad(&o.Pause)) {
+		d.mistake(d.seen[&back.Pause], "a pause of deploy, or none", "nothing waits that this could be the pause of")
+	}
+	if !ok || !d.good(&o.Pause) {
+		return
+	}
+	at := d.seen[&o.Pause]
+	for i := range p.Waves {
+		if long := p.Waves[i].Bake.Max + p.Deploy.Timeout; o.Pause < long {
+			d.mistake(at, fmt.Sprintf("%s or more, or a shorter bake.max", core.Brief(long)), "ECS would go back in the middle of a bake: wave %s may take %s until it has passed, its deploy included", p.Waves[i].Name, core.Brief(long))
+			break
+		}
+	}
+	if p.Rollback.Driver == "" {
+		return
+	}
+	if back, same := p.Rollback.Options.(*core.ECS); !same || back.Pause != o.Pause && !d.bad(&back.Pause) {
+		d.mistake(at, "no rollback of its own, or one by aws-ecs with the same pause", "what goes back must know of the pause")
 	}
 }
 

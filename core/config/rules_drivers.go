@@ -46,6 +46,7 @@ var driverRules = map[spot]rule{
 	at[core.ECS]("service"):                   fillRule,
 	at[core.ECS]("container"):                 fillRule,
 	at[core.ECS]("image"):                     imageRule,
+	at[core.ECS]("pause"):                     minutesRule,
 	at[core.Lambda]("function"):               fillRule,
 	at[core.Lambda]("alias"):                  fillRule,
 	at[core.Lambda]("steps"):                  stepsRule,

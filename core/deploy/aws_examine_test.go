@@ -1,11 +1,13 @@
 package deploy_test
 
 import (
+	"cmp"
 	"context"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/aws/awstest"
@@ -28,7 +30,7 @@ var everything = map[string]func(*testing.T) *cloud{
 		c.Look(home, func(s *awstest.State) { s.Pipelines["shop-use1-a"].Approval = "Look" })
 		return c
 	},
-	"aws-ecs": newService,
+	"aws-ecs": func(t *testing.T) *cloud { return newShifted(t, "CANARY", 12*time.Hour) },
 	"aws-lambda": func(t *testing.T) *cloud {
 		return newLambda(t, core.Lambda{Code: &core.LambdaCode{Bucket: "code", Key: "{{version}}.zip"}})
 	},
@@ -113,6 +115,9 @@ func TestExamineDenied(t *testing.T) {
 		"codepipeline": "arn:aws:codepipeline:eu-west-1:123456789012:shop-use1-a",
 		"ecs":          "arn:aws:ecs:eu-west-1:123456789012:service/main/use1-a",
 		"lambda":       "arn:aws:lambda:eu-west-1:123456789012:function:shop",
+
+		"ecs:DescribeServiceDeployments": "arn:aws:ecs:eu-west-1:123456789012:service-deployment/main/use1-a/",
+		"ecs:DescribeServiceRevisions":   "arn:aws:ecs:eu-west-1:123456789012:service-revision/main/use1-a/",
 	}
 	for kind, open := range everything {
 		c := open(t)
@@ -127,7 +132,7 @@ func TestExamineDenied(t *testing.T) {
 				})
 				found, _ := c.examine(t.Context(), act())
 				service, _, _ := strings.Cut(denied, ":")
-				want := "; allow " + denied + " on " + on[service]
+				want := "; allow " + denied + " on " + cmp.Or(on[denied], on[service])
 				if denied == "ecs:DescribeTaskDefinition" {
 					want = "; allow " + denied + " on *."
 				}
@@ -198,6 +203,16 @@ func TestExamineFurther(t *testing.T) {
 				t.Errorf("%q; want %q", wrong, c.want)
 			}
 		})
+	}
+}
+
+// TestExamineRolling: a service that only rolls needs less than one whose strategy shifts traffic.
+func TestExamineRolling(t *testing.T) {
+	c := newService(t)
+	found, _ := c.examine(t.Context(), act())
+	want := []string{"ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole"}
+	if got := named(found, core.HealthUntried); ill(found) != nil || !slices.Equal(got, want) {
+		t.Errorf("untried are %v; want %v; %q", got, want, ill(found))
 	}
 }
 

@@ -54,6 +54,21 @@ func (p proven) Deploy(ctx context.Context, act core.Act) (string, error) {
 	return output, err
 }
 
+// Holds implements [core.Confirmer], for the driver whose acts are proven.
+func (p proven) Holds() bool {
+	c, ok := p.Driver.(core.Confirmer)
+	return ok && c.Holds()
+}
+
+// Confirm implements [core.Confirmer]. It is asked for only where something is held.
+func (p proven) Confirm(ctx context.Context, act core.Act) (string, error) {
+	output, err := p.Driver.(core.Confirmer).Confirm(ctx, act)
+	if err == nil {
+		err = p.current.Prove(ctx, act)
+	}
+	return output, err
+}
+
 // Prove asks the target of an act, for a while, until it runs the version that was put on it.
 func (c Current) Prove(ctx context.Context, act core.Act) error {
 	for end := c.Clock.Now().Add(c.Timeout); ; {

@@ -46,6 +46,19 @@ func TestDocs(t *testing.T) {
 			startable(t, block[1])
 		}
 	}
+	aws, err := os.ReadFile("../../docs/aws.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example := regexp.MustCompile("(?ms)^```yaml\n(deploy:\n.*?)^```$").FindAllStringSubmatch(string(aws), -1)
+	if len(example) != 1 {
+		t.Errorf("docs/aws.md has %d plans", len(example))
+	}
+	for _, block := range example {
+		if _, err := config.Load("docs/aws.md", []byte(plan+block[1]), nil, catalog); err != nil {
+			t.Error(err)
+		}
+	}
 	if plans == 0 || workflows == 0 || jobs != 2 {
 		t.Errorf("%d plans, %d workflows, %d files of jobs", plans, workflows, jobs)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
-// An ecsDriver is the driver that has ECS roll a service over to another image.
+// An ecsDriver is the driver that has ECS bring a service to another image, by whichever strategy the service has.
 //
 // What it has done, and what was there before, stands in the tags of the task definitions that it registers, see
 // [defined]: a service itself has no place for that.
@@ -32,14 +32,19 @@ func openECS(options any, env Env) (core.Driver, error) {
 	return &ecsDriver{ECS: *o, amazon: amazon{AWS: o.AWS, env: env}}, nil
 }
 
-// Deploy rolls one service over. An act that is cut off on its way forwards has the service go back to what it ran.
+// Deploy brings one service to an image. An act that is cut off on its way forwards has the service go back to what it ran.
 func (e *ecsDriver) Deploy(ctx context.Context, act core.Act) (string, error) {
+	return e.act(ctx, act, (*rolling).run)
+}
+
+// act does one thing to a service.
+func (e *ecsDriver) act(ctx context.Context, act core.Act, do func(*rolling, context.Context) error) (string, error) {
 	ctx, cancel := within(ctx, e.env.Timeout)
 	defer cancel()
 	r := &rolling{ecsDriver: e, act: act}
 	err := r.open(ctx)
 	if err == nil {
-		err = r.run(ctx)
+		err = do(r, ctx)
 	}
 	if err != nil && ctx.Err() != nil && !r.began {
 		err = fmt.Errorf("%w, and nothing was started: %w", stopped(ctx), said(err))
@@ -55,13 +60,15 @@ func (e *ecsDriver) Deploy(ctx context.Context, act core.Act) (string, error) {
 type rolling struct {
 	*ecsDriver
 	act     core.Act
-	api     *ecs.Client
+	api     ecsCalls
 	cluster string
 	service string
 	runs    defined // what the service runs when we come
 	put     defined // what it is to run
 	began   bool    // the service was, or may have been, told to roll over
 	output  []string
+
+	revisions map[string]string // task definitions of those that we have asked for
 }
 
 func (r *rolling) open(ctx context.Context) error {
@@ -72,7 +79,7 @@ func (r *rolling) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.api = ecs.NewFromConfig(way)
+	r.api = ecsCallsOf(way)
 	return nil
 }
 
@@ -81,6 +88,9 @@ func (r *rolling) run(ctx context.Context) error {
 	is, err := r.clear(ctx)
 	if err != nil {
 		return err
+	}
+	if shifts(is) {
+		return r.shift(ctx)
 	}
 	if err := r.wanted(ctx); err != nil {
 		return err
@@ -105,7 +115,7 @@ func (r *rolling) run(ctx context.Context) error {
 
 // update has the service roll over. To tell it twice does no harm: the second deployment takes the place of the first.
 func (r *rolling) update(ctx context.Context, arn string) (*types.Deployment, error) {
-	got, err := r.api.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &r.cluster, Service: &r.service, TaskDefinition: &arn})
+	got, err := r.api.update(ctx, &ecs.UpdateServiceInput{Cluster: &r.cluster, Service: &r.service, TaskDefinition: &arn})
 	if err != nil {
 		return nil, err
 	}

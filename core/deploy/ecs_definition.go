@@ -25,7 +25,7 @@ type defined struct {
 
 // describe looks a task definition up by its ARN, or the newest one of a family.
 func (r *rolling) describe(ctx context.Context, name string) (defined, error) {
-	got, err := r.api.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{
+	got, err := r.api.definition(ctx, &ecs.DescribeTaskDefinitionInput{
 		TaskDefinition: &name, Include: []types.TaskDefinitionField{types.TaskDefinitionFieldTags},
 	})
 	if err != nil {
@@ -75,7 +75,7 @@ func (r *rolling) wanted(ctx context.Context) error {
 		over = r.runs.over
 	}
 	for _, d := range []defined{r.runs, newest} {
-		if r.thisRollout(d) && d.does == shortMark(r.act).does {
+		if r.same(d) {
 			r.put = d
 			return nil
 		}
@@ -125,7 +125,7 @@ func (r *rolling) register(ctx context.Context, before defined) error {
 	if !found {
 		return fmt.Errorf("%s has no container %s", familiar(before.arn), container)
 	}
-	got, err := r.api.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
+	got, err := r.api.register(ctx, &ecs.RegisterTaskDefinitionInput{
 		Family: is.Family, ContainerDefinitions: is.ContainerDefinitions, Cpu: is.Cpu, Memory: is.Memory,
 		EnableFaultInjection: is.EnableFaultInjection, EphemeralStorage: is.EphemeralStorage, ExecutionRoleArn: is.ExecutionRoleArn,
 		IpcMode: is.IpcMode, NetworkMode: is.NetworkMode, PidMode: is.PidMode,

@@ -15,7 +15,7 @@ type missing struct{ why string }
 func (m missing) Error() string { return m.why }
 
 func (r *rolling) look(ctx context.Context) (*types.Service, error) {
-	got, err := r.api.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &r.cluster, Services: []string{r.service}})
+	got, err := r.api.services(ctx, &ecs.DescribeServicesInput{Cluster: &r.cluster, Services: []string{r.service}})
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +35,9 @@ func (r *rolling) clear(ctx context.Context) (*types.Service, error) {
 		if err := r.rollable(is); err != nil {
 			return nil, err
 		}
+		if shifts(is) {
+			return is, nil // a rollout state is kept of services that roll only
+		}
 		primary := primaryOf(is)
 		if r.runs, err = r.describe(ctx, sdk.ToString(primary.TaskDefinition)); err != nil {
 			return nil, err
@@ -52,15 +55,12 @@ func (r *rolling) clear(ctx context.Context) (*types.Service, error) {
 	}
 }
 
-// rollable refuses services that are deployed in another way.
+// rollable refuses services that are deployed in another way, or could not be in time.
 func (r *rolling) rollable(is *types.Service) error {
 	if c := is.DeploymentController; c != nil && c.Type != types.DeploymentControllerTypeEcs {
 		return missing{fmt.Sprintf("%s is deployed by %s, and not by ECS: use another driver, such as aws-codedeploy", r, c.Type)}
 	}
-	if c := is.DeploymentConfiguration; c != nil && c.Strategy != "" && c.Strategy != types.DeploymentStrategyRolling {
-		return missing{fmt.Sprintf("%s is deployed as %s, and this driver knows ROLLING only", r, c.Strategy)}
-	}
-	return nil
+	return r.fits(is)
 }
 
 // primaryOf is the deployment that a service goes to, or has gone to.

@@ -301,7 +301,6 @@ func TestECSRefuses(t *testing.T) {
 		want   string
 	}{
 		"CodeDeploy's": {func(_ *awstest.State, service *awstest.Service) { service.Controller = "CODE_DEPLOY" }, "main/use1-a is deployed by CODE_DEPLOY, and not by ECS: use another driver, such as aws-codedeploy"},
-		"blue/green":   {func(_ *awstest.State, service *awstest.Service) { service.Strategy = "BLUE_GREEN" }, "main/use1-a is deployed as BLUE_GREEN, and this driver knows ROLLING only"},
 		"none":         {func(s *awstest.State, _ *awstest.Service) { delete(s.Services, "main/use1-a") }, "there is no service main/use1-a"},
 		"no way back": {func(s *awstest.State, _ *awstest.Service) {
 			s.Definitions["shop"][0].Status = "INACTIVE"
@@ -324,6 +323,16 @@ func TestECSRefuses(t *testing.T) {
 
 // TestECSPolicy: the policy in docs/drivers.md is what a deploy asks for, and nothing else.
 func TestECSPolicy(t *testing.T) {
-	t.Run("all", func(t *testing.T) { newService(t).deploy(t.Context(), act(), "") })
+	t.Run("rolling", func(t *testing.T) { newService(t).deploy(t.Context(), act(), "") })
+	t.Run("shifting", func(t *testing.T) {
+		c := newShifted(t, "CANARY", 12*time.Hour)
+		c.deploy(t.Context(), act(), "")
+		c.confirm(t.Context(), act(), "")
+		c = newShifted(t, "CANARY", 0)
+		c.shifting(func(d *awstest.Shift) { d.Hangs = true })
+		ctx, cancel := context.WithCancel(t.Context())
+		c.clock.(*ticking).waits = func(time.Time) { cancel() }
+		c.deploy(ctx, act(), "main/use1-a runs shop:1 again")
+	})
 	leastPrivilege(t, "aws-ecs")
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +41,29 @@ func (s *session) revert(ctx context.Context, step core.Step, intent, outcome co
 		parallel: p.Rollback.Parallel.Of(len(wave.Targets), 1), timeout: p.Rollback.Timeout,
 		spare: len(step.Targets),
 	})
+}
+
+// confirm tells targets of a wave that it has passed. It goes on past failures: what waits goes back by itself.
+func (s *session) confirm(ctx context.Context, step core.Step) error {
+	c, ok := s.gear.Deploy.(core.Confirmer)
+	if !ok {
+		return fmt.Errorf("the driver %s does not know how to tell %s that the wave has passed", s.gear.Plan.Deploy.Driver, strings.Join(short(step.Targets), ", "))
+	}
+	p := s.gear.Plan
+	wave := &s.r.Waves[step.Wave]
+	return s.act(ctx, stage{
+		wave: wave.Name, targets: step.Targets, driver: confirming{c},
+		intent: core.EventConfirming, outcome: core.EventConfirmed,
+		parallel: p.Deploy.Parallel.Of(len(wave.Targets), 1), timeout: p.Deploy.Timeout,
+		spare: len(step.Targets),
+	})
+}
+
+// confirming is a driver whose acts tell targets that their wave has passed.
+type confirming struct{ core.Confirmer }
+
+func (c confirming) Deploy(ctx context.Context, act core.Act) (string, error) {
+	return c.Confirm(ctx, act)
 }
 
 // A stage is the same act on several targets of a wave.
@@ -118,7 +143,10 @@ func (s *session) acts(st stage) []core.Act {
 	for i, name := range st.targets {
 		t := s.r.Target(name)
 		a := core.Act{Rollout: s.r.ID, Wave: st.wave, Target: t.Target, Version: s.r.Start.Version, Previous: t.Previous, Attempt: t.Attempts + 1}
-		if st.back {
+		switch {
+		case st.intent == core.EventConfirming:
+			a.Attempt = t.Attempts
+		case st.back:
 			a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, cmp.Or(t.Version, s.r.Start.Version), max(1, t.Attempts), true
 		}
 		acts[i] = a
@@ -186,6 +214,9 @@ func (p *pool) do(ctx context.Context, a core.Act) report {
 	began := p.clock.Now()
 	output, err := p.driver.Deploy(ctx, a)
 	result := core.Result{Target: a.Target.Name, Outcome: core.OutcomeDone, Took: p.clock.Now().Sub(began)}
+	if c, ok := p.driver.(core.Confirmer); ok && p.intent == core.EventDeploying {
+		result.Held = err == nil && c.Holds()
+	}
 	if err != nil {
 		result.Outcome, result.Error, result.Tail = core.OutcomeFailed, err.Error(), tail(output)
 		if ctx.Err() != nil {

@@ -182,6 +182,8 @@ func (s *session) carryOut(ctx context.Context, step core.Step) error {
 		return s.wait(ctx, step.At)
 	case core.DoPass:
 		return s.write(ctx, core.Event{Type: core.EventPassed, Wave: wave, Verdicts: verdicts, Reason: step.Reason})
+	case core.DoConfirm:
+		return s.confirm(ctx, step)
 	case core.DoHalt:
 		return s.write(ctx, core.Event{Type: core.EventHalted, Wave: wave, Cause: step.Cause, Reason: step.Reason, Verdicts: verdicts})
 	case core.DoRollBack:

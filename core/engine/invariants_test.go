@@ -65,6 +65,8 @@ type world struct {
 	humans    humans            // what humans did, as the events tell
 	impatient int               // how many more of them come in the middle of something
 	runs      map[string]string // target to version
+	holds     bool              // targets wait to be told that their wave has passed
+	held      map[string]bool   // those that do
 	tells     bool              // every target can say what it runs
 	drift     bool              // somebody changed a target by other means, and nobody has accepted that yet
 	inside    bool              // a second actor is at work inside a call of the first
@@ -120,7 +122,7 @@ func story(t *testing.T, seed uint64, done map[string]int) core.State {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	w := &world{t: t, rnd: rnd, seed: seed, disk: ledger.NewMemory(), clock: new(engine.VirtualClock), runs: make(map[string]string), faults: rnd.IntN(7)}
+	w := &world{t: t, rnd: rnd, seed: seed, disk: ledger.NewMemory(), clock: new(engine.VirtualClock), runs: make(map[string]string), held: make(map[string]bool), faults: rnd.IntN(7)}
 	w.told = &core.Rollout{Line: core.Line{Service: "shop", Environment: "test"}}
 	w.plan = &core.Plan{
 		Service: "shop", Environment: "test", Precheck: rnd.IntN(2) == 0,
@@ -156,6 +158,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.waves = append(w.waves, sw)
 	}
 	w.addOverrides()
+	w.holds = rnd.IntN(3) == 0
 	w.tells = rnd.IntN(2) == 0
 	if w.tells && rnd.IntN(2) == 0 {
 		w.drift = true
@@ -368,6 +371,11 @@ func (p *process) checkEvents(events []core.Event) {
 				if w.State != core.WavePassed {
 					p.t.Errorf("wave %s starts while %s is %s", e.Wave, w.Name, w.State)
 				}
+				for _, t := range w.Targets {
+					if t.State == core.TargetDeployed && p.held[t.Name] { // where a deploy failed, what is held goes back by itself
+						p.t.Errorf("wave %s starts while %s waits to be told that %s has passed", e.Wave, t.Name, w.Name)
+					}
+				}
 			}
 		case core.EventBaking:
 			out := slices.ContainsFunc(before.Waves[wave].Targets, func(t core.TargetRecord) bool { return t.State == core.TargetDeployed })
@@ -451,8 +459,54 @@ func (p *process) Deploy(ctx context.Context, act core.Act) (string, error) {
 	if p.chance(0.03, "deploy", act.Target.Name, act.Attempt, act.Rollback, p.attempts*btoi(act.Rollback)) {
 		return "it broke", errFault
 	}
-	p.runs[act.Target.Name] = act.Version
+	p.runs[act.Target.Name], p.held[act.Target.Name] = act.Version, p.holds && !act.Rollback
 	p.logf("   %s: %s now runs %s", p.id.ID, act.Target.Name, act.Version)
+	if kind == "crash after" {
+		p.dead = true
+		return "", errDead
+	}
+	return "", nil
+}
+
+func (p *process) Holds() bool { return p.holds }
+
+// Confirm checks that the target waits for this and that the ledger announced it; then it may be cut off like a deploy, or
+// find that the target went back by itself.
+func (p *process) Confirm(ctx context.Context, act core.Act) (string, error) {
+	if p.dead {
+		return "", errDead
+	}
+	t, name := p.told.Target(act.Target.Name), act.Target.Name
+	if wave := &p.told.Waves[p.told.Wave]; !t.Held || t.By != p.id.ID || wave.State != core.WavePassed || wave.Name != act.Wave {
+		p.t.Errorf("%s tells %s that wave %s has passed, which is %s: held %t, announced by %s", p.id.ID, name, act.Wave, wave.State, t.Held, t.By)
+	}
+	if act.Version != "v2" || act.Rollback || act.Attempt != t.Attempts {
+		p.t.Errorf("%s is told of %+v after %d attempts", name, act, t.Attempts)
+	}
+	if p.told.Lease.Holder.ID != p.id.ID {
+		p.t.Errorf("%s tells %s while %s holds the line", p.id.ID, name, p.told.Lease.Holder.ID)
+	}
+	if p.held[name] && p.chance(0.03, "goes back", name, act.Attempt) {
+		p.runs[name], p.held[name] = "v1", false
+	}
+	kind := p.fault()
+	_ = p.clock.Wait(context.Background(), p.clock.Now().Add(20*time.Second))
+	switch kind {
+	case "dead", "crash":
+		p.dead = true
+		return "", errDead
+	case "cancel":
+		return "", ctx.Err()
+	case "rival", "next attempt", "human":
+		if p.told.Lease.Holder.ID != p.id.ID {
+			return "", errFault
+		}
+	}
+	if p.runs[name] != act.Version {
+		return "it went back", errFault
+	}
+	p.held[name] = false
+	p.logf("   %s: %s knows that %s has passed", p.id.ID, name, act.Wave)
 	if kind == "crash after" {
 		p.dead = true
 		return "", errDead
@@ -517,7 +571,7 @@ func (w *world) checkEnd(r *core.Rollout) {
 				w.t.Errorf("%s runs %s, the ledger says %s", t.Name, runs, t.Version)
 			}
 			switch {
-			case r.State == core.StateSucceeded && t.State == core.TargetDeployed && runs != "v2",
+			case r.State == core.StateSucceeded && t.State == core.TargetDeployed && (runs != "v2" || w.held[t.Name]),
 				r.State == core.StateRolledBack && (t.InScope || w.humans.to != "") && runs != w.humans.wanted(r):
 				w.t.Errorf("the rollout is %s, %s is %s (%d attempts) and runs %s", r.State, t.Name, t.State, t.Attempts, runs)
 			}

@@ -88,7 +88,7 @@ func (s *session) decide(ctx context.Context) (bool, error) {
 		seen.Window = s.window(ctx)
 		step := core.Next(s.gear.Plan, s.r, s.Clock.Now(), seen)
 		switch step.Do {
-		case core.DoDeploy, core.DoRehearse, core.DoRevert, core.DoBake:
+		case core.DoDeploy, core.DoRehearse, core.DoRevert, core.DoBake, core.DoConfirm:
 			return true, nil
 		case core.DoWait, core.DoNothing:
 			s.next = step.At

@@ -41,12 +41,16 @@ func whole(r *core.Rollout) core.DeploymentState {
 // entry says how a wave that has begun stands.
 func entry(r *core.Rollout, wave int) (core.DeploymentState, string) {
 	w := &r.Waves[wave]
+	held := w.State == core.WavePassed && w.Held()
 	switch w.State {
 	case core.WavePassed:
-		if w.Promoted {
+		switch {
+		case held: // it is not done before all of its targets know
+		case w.Promoted:
 			return core.DeploymentDone, "was promoted by hand"
+		default:
+			return core.DeploymentDone, "has passed its bake"
 		}
-		return core.DeploymentDone, "has passed its bake"
 	case core.WaveRollingBack:
 		return core.DeploymentRunning, "goes back: " + r.Why
 	case core.WaveRollbackFailed:
@@ -64,6 +68,8 @@ func entry(r *core.Rollout, wave int) (core.DeploymentState, string) {
 		return core.DeploymentFailed, fmt.Sprintf("is %s: %s", r.State, Reason(r))
 	case w.State == core.WaveBaking:
 		return core.DeploymentRunning, "is out and bakes"
+	case held:
+		return core.DeploymentRunning, "has passed its bake, and its targets are told so"
 	default:
 		return core.DeploymentRunning, "is being deployed"
 	}

@@ -126,14 +126,15 @@ func newPastRollout(r *core.Rollout, h hearing, now time.Time) PastRollout {
 	return p
 }
 
-// failed reports whether a change failed: it goes or went back, it was aborted, or it is halted by a deploy or a check.
+// failed reports whether a change failed: it goes or went back, it was aborted, or it is halted by a deploy, by a target that
+// had gone back when its wave had passed, or by a check.
 // One that went on after a halt and succeeded did not.
 func failed(r *core.Rollout) bool {
 	switch r.State {
 	case core.StateRollingBack, core.StateRolledBack, core.StateRollbackFailed, core.StateAborted:
 		return true
 	case core.StateHalted:
-		return r.Cause == core.CauseCheck || r.Cause == core.CauseDeploy
+		return r.Cause == core.CauseCheck || r.Cause == core.CauseDeploy || r.Cause == core.CauseConfirm
 	default:
 		return false
 	}

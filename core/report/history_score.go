@@ -79,7 +79,7 @@ func (h *hearing) hear(before core.State, r *core.Rollout, e core.Event) {
 		h.stops.human = true
 		h.stopped(nil)
 	case e.Type != core.EventHalted && e.Type != core.EventRollingBack:
-	case e.Cause == core.CauseDeploy:
+	case e.Cause == core.CauseDeploy, e.Cause == core.CauseConfirm:
 		h.stops.deploy = true
 	case e.Cause == core.CauseCheck:
 		h.stopped(e.Verdicts)

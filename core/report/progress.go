@@ -23,6 +23,8 @@ type Progress struct {
 	spoke time.Time // of the last line about a bake
 	kinds string    // what the checks said in that line, without the reasons
 	began time.Time // when the act on the wave began
+
+	telling bool // the newest acts tell targets that their wave has passed
 }
 
 // NewProgress returns a Progress that writes to out. With live, a bake is one line that changes; without, it is a line
@@ -81,11 +83,14 @@ func (p *Progress) Recorded(r *core.Rollout, e core.Event) {
 	case core.EventBlocked:
 		p.Say("%s  %s", wave, line(e.Reason, 400))
 	case core.EventDeploying:
-		p.began = e.At
+		p.began, p.telling = e.At, false
 		p.Say("%s  deploying %s to %s: %s", wave, line(r.Start.Version, 40), plural(len(e.Targets), "target"), few(e.Targets))
 	case core.EventRehearsing:
 		p.Say("%s  rehearsing a rollback: putting the previous version back on %s: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
-	case core.EventDeployed, core.EventReverted, core.EventRehearsed:
+	case core.EventConfirming:
+		p.telling = true
+		p.Say("%s  telling %s that the wave has passed: %s", wave, plural(len(e.Targets), "target"), few(e.Targets))
+	case core.EventDeployed, core.EventConfirmed, core.EventReverted, core.EventRehearsed:
 		p.outcomes(e)
 		if e.Type == core.EventRehearsed && !r.Rehearsed.IsZero() {
 			p.Say("%s  REHEARSED: a rollback works here. What went back is deployed again.", wave)
@@ -135,9 +140,12 @@ func (p *Progress) outcomes(e core.Event) {
 	for _, res := range e.Results {
 		switch res.Outcome {
 		case core.OutcomeFailed:
-			what := "FAILED on"
-			if e.Type != core.EventDeployed {
-				what = "the rollback FAILED on"
+			what := "the rollback FAILED on"
+			switch e.Type {
+			case core.EventDeployed:
+				what = "FAILED on"
+			case core.EventConfirmed:
+				what = "FAILED to tell"
 			}
 			p.Say("%s  %s target %s: %s", fmt.Sprintf("%-14s", line(e.Wave, 24)), what, line(res.Target, 60), line(res.Error, 300))
 		case core.OutcomeCut:
@@ -219,8 +227,11 @@ func (p *Progress) Acted(act core.Act, result core.Result, output string) {
 	}
 	p.Done()
 	verb := "deploy of"
-	if act.Rollback {
+	switch {
+	case act.Rollback:
 		verb = "rollback of"
+	case p.telling:
+		verb = "end of the bake of"
 	}
 	p.log.Group(fmt.Sprintf("%s %s: %s after %s", verb, line(act.Target.Name, 60), result.Outcome, brief(result.Took)), output)
 }

@@ -203,8 +203,11 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 			names(left(r), safe)+".")
 	case core.StateAborted:
 		n, of := out(r)
-		return []string{fmt.Sprintf("The line is free. %d of %s may run version %s: they stay as they are.",
-			n, plural(of, "target"), safe(r.Start.Version))}
+		does := fmt.Sprintf("The line is free. %d of %s may run version %s: they stay as they are.", n, plural(of, "target"), safe(r.Start.Version))
+		if slices.ContainsFunc(r.Waves, func(w core.Wave) bool { return w.Held() }) {
+			does += " Those that wait for the end of their bake go back by themselves."
+		}
+		return []string{does}
 	}
 	if r.State == core.StatePending && r.Blocked != nil {
 		does := "Run the same command, or re-run the CI job, once its window is open"
@@ -215,6 +218,9 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 	}
 	if r.Lease.Holder.ID == "" && (r.State == core.StatePending || r.State == core.StateDeploying) && next.IsZero() {
 		return []string{"No job is at work on it. Run the same command, or re-run the CI job: it goes on where it stopped."}
+	}
+	if r.Lease.Holder.ID == "" && r.State == core.StateBaking && r.Waves[r.Wave].State == core.WavePassed {
+		return []string{"The wave has passed, and no job is at work on what comes next. Run the same command, or re-run the CI job: it goes on where it stopped."}
 	}
 	if r.Lease.Holder.ID == "" && r.State == core.StateBaking {
 		return []string{"The bake is parked: no job waits for it. breakwater tick looks at it, and starts its CI run again when there is " +
@@ -235,6 +241,8 @@ func kept(c core.Cause) string {
 		return "Failed targets are deployed again; the others stay as they are."
 	case core.CauseCheck, core.CauseInconclusive:
 		return "What is out stays out; the wave gets a fresh bake."
+	case core.CauseConfirm:
+		return "The targets are told once more; one that went back by itself does not come forward again: roll back, or run a newer version."
 	case core.CausePrecheck:
 		return "The checks are asked again before anything is touched."
 	default:

@@ -15,13 +15,17 @@ type Service struct {
 	Events      []string
 	Definition  string         // ARN of the task definition that it is to run
 	Deployments []*TaskRollout // newest first
+	Config      map[string]any // the deployment configuration, without the strategy
+	Shifts      []*Shift       // service deployments where the strategy shifts traffic, oldest first
 
 	// Starts says what becomes of a new deployment; nil: it is complete at the first look.
 	Starts func(d *TaskRollout)
-	// Late is how many looks still show what was there before the last update.
-	Late   int
-	before map[string]any
-	stale  int
+	// StartsShift says what becomes of a new service deployment; nil: it is successful after a few looks.
+	StartsShift func(d *Shift)
+	// Late is how many looks, or lists, still show what was there before the last update.
+	Late            int
+	before          map[string]any
+	stale, unlisted int
 }
 
 // A TaskRollout is a deployment of a service: its way to one task definition.
@@ -103,7 +107,8 @@ func (s *Service) Runs() string {
 
 // Busy reports whether a deployment of a service goes on.
 func (s *Service) Busy() bool {
-	return slices.ContainsFunc(s.Deployments, func(d *TaskRollout) bool { return d.State == "IN_PROGRESS" })
+	return slices.ContainsFunc(s.Deployments, func(d *TaskRollout) bool { return d.State == "IN_PROGRESS" }) ||
+		slices.ContainsFunc(s.Shifts, func(d *Shift) bool { return !d.Over() })
 }
 
 // pass is what happens to a service between two looks.
@@ -144,7 +149,15 @@ func (s *Service) answer(name string) map[string]any {
 	out := map[string]any{"serviceName": name, "status": "ACTIVE", "taskDefinition": s.Definition, "deployments": deployments, "events": events,
 		"deploymentController": map[string]any{"type": controller}, "deploymentConfiguration": map[string]any{}}
 	if s.Strategy != "" {
-		out["deploymentConfiguration"] = map[string]any{"strategy": s.Strategy}
+		config := maps.Clone(s.Config)
+		if config == nil {
+			config = make(map[string]any)
+		}
+		config["strategy"] = s.Strategy
+		out["deploymentConfiguration"] = config
+	}
+	if s.Shifting() {
+		out["deployments"] = []any{map[string]any{"id": "ecs-svc/shifting", "status": "PRIMARY", "taskDefinition": s.Definition}}
 	}
 	return out
 }
@@ -167,7 +180,9 @@ func describeServices(s *State, in map[string]any) (map[string]any, *Fault) {
 			services = append(services, service.before)
 			continue
 		}
-		service.pass(s)
+		if !service.Shifting() {
+			service.pass(s)
+		}
 		services = append(services, service.answer(name.(string)))
 	}
 	return map[string]any{"services": services, "failures": failures}, nil
@@ -205,6 +220,11 @@ func updateService(s *State, in map[string]any) (map[string]any, *Fault) {
 	switch {
 	case service == nil:
 		return nil, &Fault{Code: "ServiceNotFoundException", Message: "Service not found."}
+	case service.Shifting() && (arn == "" || d != nil && d.Status == ""):
+		if fault := service.update(s, text(in, "cluster")+"/"+text(in, "service"), in); fault != nil {
+			return nil, fault
+		}
+		return map[string]any{"service": service.answer(text(in, "service"))}, nil
 	case d == nil || d.Status != "":
 		return nil, &Fault{Code: "ClientException", Message: "TaskDefinition is inactive"}
 	}

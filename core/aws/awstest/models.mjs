@@ -8,7 +8,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const used = {
-  ecs: ["DescribeServices", "DescribeTaskDefinition", "RegisterTaskDefinition", "UpdateService"],
+  ecs: [
+    "ContinueServiceDeployment", "DescribeServiceDeployments", "DescribeServiceRevisions", "DescribeServices",
+    "DescribeTaskDefinition", "ListServiceDeployments", "RegisterTaskDefinition", "StopServiceDeployment", "UpdateService",
+  ],
   lambda: ["GetAlias", "GetFunctionConfiguration", "ListVersionsByFunction", "PublishVersion", "UpdateAlias", "UpdateFunctionCode"],
   codedeploy: [
     "BatchGetDeploymentTargets", "BatchGetDeployments", "ContinueDeployment", "CreateDeployment", "GetDeployment",
@@ -27,7 +30,7 @@ const used = {
 };
 const kept = new Set([
   "type", "required", "members", "member", "key", "value", "shape", "enum", "min", "max", "pattern", "location",
-  "locationName", "error", "exception", "timestampFormat",
+  "locationName", "error", "exception", "timestampFormat", "document",
 ]);
 
 // bare drops prose and what the fake does not look at. Under "members" a key is the name of a field, whatever it says.

@@ -75,6 +75,24 @@ func deploys(t *testing.T, w World, act core.Act) {
 	if got := w.Version("another"); got != "" {
 		t.Errorf("a target that was not asked for runs %q", got)
 	}
+	if c, ok := w.Driver.(core.Confirmer); ok && c.Holds() {
+		confirms(t, w, c, again)
+	}
+}
+
+// confirms goes forwards once more and tells the target that its wave has passed, twice as after a cut, then goes back. Once
+// it is back there is nothing to tell it.
+func confirms(t *testing.T, w World, c core.Confirmer, act core.Act) {
+	deployed(t, w, w.Driver, act)
+	for range 2 {
+		if output, err := c.Confirm(t.Context(), act); err != nil || w.Version(act.Target.Name) != act.Version || w.Busy() {
+			t.Errorf("%s runs %q, and is busy: %t; %v\n%s", act.Target.Name, w.Version(act.Target.Name), w.Busy(), err, output)
+		}
+	}
+	deployed(t, w, w.Driver, back(act))
+	if _, err := c.Confirm(t.Context(), act); err == nil {
+		t.Error("a target that went back was taken for one that has the version for good")
+	}
 }
 
 func fails(t *testing.T, w World, act core.Act) {
