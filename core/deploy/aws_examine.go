@@ -18,6 +18,7 @@ type audit struct {
 	place  string // what is looked at, for people
 	region string
 	who    aws.Identity
+	needs  []string // all actions that acts with these options may need, as far as is known
 	asked  []string // actions that were tried, as IAM knows them
 	denied []string // those of them that are not permitted
 	gone   bool     // something is not there
@@ -38,9 +39,9 @@ func (a *amazon) place(act core.Act, texts ...string) (string, error) {
 }
 
 // examine says who we are on the way to the target of an act, and has look try what only reads. needs are all the actions that
-// acts with these options may need.
+// acts with these options may need; look may find that it takes more.
 func (a *amazon) examine(ctx context.Context, act core.Act, driver string, needs []string, open func(context.Context) error, look func(*audit)) []core.Diagnosis {
-	t := &audit{driver: driver}
+	t := &audit{driver: driver, needs: needs}
 	way, err := a.session(ctx, act)
 	if err == nil {
 		t.who, err = way.Identify(ctx)
@@ -59,7 +60,7 @@ func (a *amazon) examine(ctx context.Context, act core.Act, driver string, needs
 	if permitted := t.without(t.asked, t.denied); len(permitted) > 0 {
 		t.found = append(t.found, core.Well(driver, "On the %s in %s AWS permits %s.", t.place, t.region, strings.Join(permitted, ", ")))
 	}
-	if untried := t.without(needs, t.asked); len(untried) > 0 {
+	if untried := t.without(t.needs, t.asked); len(untried) > 0 {
 		t.found = append(t.found, core.Diagnosis{About: driver, Health: core.HealthUntried,
 			What: "Not tried, as it changes something or there is nothing yet to try it on: " + strings.Join(untried, ", ") + ".",
 			Do:   "See that the role has these as well; docs/drivers.md has its policy."})

@@ -206,6 +206,16 @@ func TestExamineFurther(t *testing.T) {
 	}
 }
 
+// TestExamineRolling: a service that only rolls needs less than one whose strategy shifts traffic.
+func TestExamineRolling(t *testing.T) {
+	c := newService(t)
+	found, _ := c.examine(t.Context(), act())
+	want := []string{"ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole"}
+	if got := named(found, core.HealthUntried); ill(found) != nil || !slices.Equal(got, want) {
+		t.Errorf("untried are %v; want %v; %q", got, want, ill(found))
+	}
+}
+
 // TestExamineNew: what has no past leaves more untried, and is no problem.
 func TestExamineNew(t *testing.T) {
 	for kind, want := range map[string]string{"aws-codebuild": "codebuild:BatchGetBuilds", "aws-codedeploy": "codedeploy:GetDeployment", "aws-codepipeline": "codepipeline:ListActionExecutions"} {

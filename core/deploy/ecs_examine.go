@@ -17,8 +17,7 @@ func (e *ecsDriver) Place(act core.Act) (string, error) { return e.place(act, e.
 func (e *ecsDriver) Examine(ctx context.Context, act core.Act) []core.Diagnosis {
 	r := &rolling{ecsDriver: e, act: act}
 	needs := []string{"ecs:DescribeServices", "ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition", "ecs:TagResource", "ecs:UpdateService", "iam:PassRole"}
-	shifting := []string{"ecs:ContinueServiceDeployment", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions", "ecs:ListServiceDeployments", "ecs:StopServiceDeployment"}
-	return e.examine(ctx, act, "aws-ecs", append(needs, shifting...), r.open, func(t *audit) {
+	return e.examine(ctx, act, "aws-ecs", needs, r.open, func(t *audit) {
 		t.place = "service " + r.String()
 		var is *types.Service
 		if !t.try("ecs:DescribeServices", "service/"+r.String(), func() (err error) {
@@ -42,6 +41,8 @@ func (e *ecsDriver) Examine(ctx context.Context, act core.Act) []core.Diagnosis 
 
 // tryShifts looks at the newest deployment of a service that shifts traffic, one action after the other.
 func (r *rolling) tryShifts(ctx context.Context, t *audit) {
+	t.needs = append(t.needs, "ecs:ContinueServiceDeployment", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions",
+		"ecs:ListServiceDeployments", "ecs:StopServiceDeployment")
 	var some *ecs.ListServiceDeploymentsOutput
 	listed := t.try("ecs:ListServiceDeployments", "service/"+r.String(), func() (err error) {
 		some, err = r.api.list(ctx, &ecs.ListServiceDeploymentsInput{Cluster: &r.cluster, Service: &r.service})
