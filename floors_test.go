@@ -46,6 +46,7 @@ var floors = map[string]struct {
 	"core/metric":             {may: []string{"core", "core/aws", "core/shell"}, others: true},
 	"core/shell":              {may: []string{"core"}},
 	"core/deploy":             {may: []string{"core", "core/aws", "core/github", "core/gitlab", "core/shell"}, others: true},
+	"core/build":              {may: []string{"core", "core/aws"}, others: true},
 	"core/door":               {may: []string{"core", "core/aws"}, others: true},
 	"core/backtest":           {may: []string{"core", "core/engine", "core/report"}, others: true},
 	"core/doctor":             {may: []string{"core", "core/shell"}, others: true},

@@ -118,7 +118,7 @@ func (f *Forge) rights(p *core.Plan) []right {
 		_, _, err := api.Repositories.GetCombinedStatus(ctx, api.Owner, api.Name, commit, one)
 		return err
 	}}}
-	if checkRun := f.flag("CHECK_RUN"); checkRun || p != nil && p.Requires != nil {
+	if checkRun := f.flag("CHECK_RUN"); checkRun || len(p.RequiredStatuses()) > 0 {
 		all = append(all, right{"checks", checkRun, "the check runs of commit " + commit, func(ctx context.Context, api *github.Client) error {
 			_, _, err := api.Checks.ListCheckRunsForRef(ctx, api.Owner, api.Name, commit, &gh.ListCheckRunsOptions{ListOptions: *one})
 			return err

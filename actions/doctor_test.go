@@ -72,7 +72,7 @@ func TestExamine(t *testing.T) {
 		grant   string
 	}{
 		{name: "no plan", reads: "statuses", writes: "statuses: write", grant: "contents: write, statuses: write"},
-		{name: "requires", plan: &core.Plan{Requires: new(core.Requires)}, reads: "statuses, checks", writes: "statuses: write", grant: "checks: read, contents: write, statuses: write"},
+		{name: "requires", plan: &core.Plan{Requires: &core.Requires{Statuses: []string{"build"}}}, reads: "statuses, checks", writes: "statuses: write", grant: "checks: read, contents: write, statuses: write"},
 		{name: "matrix", plan: jobs, reads: "statuses, actions", writes: "statuses: write", grant: "actions: read, contents: write, statuses: write"},
 		{name: "a workflow", plan: &core.Plan{Rollback: core.Rollback{Options: new(core.Workflow)}}, reads: "statuses, actions", writes: "statuses: write, actions: write", grant: "actions: write, contents: write, statuses: write"},
 		{name: "a workflow elsewhere", plan: &core.Plan{Deploy: core.Deploy{Options: &core.Workflow{Repository: "octo/infra"}}}, reads: "statuses", writes: "statuses: write", grant: "contents: write, statuses: write"},

@@ -17,9 +17,9 @@ func (s *source) Examine(ctx context.Context, p *core.Plan) (found []core.Diagno
 	problem := func(err error, do string) core.Diagnosis {
 		return core.Diagnosis{About: about, Health: core.HealthProblem, What: err.Error() + ".", Do: do}
 	}
-	if p != nil && p.Requires != nil {
+	if required := p.RequiredStatuses(); len(required) > 0 {
 		found = append(found, core.Diagnosis{About: about, Health: core.HealthProblem,
-			What: "The plan requires statuses: " + strings.Join(p.Requires.Statuses, ", ") + ".", Do: s.Instead()})
+			What: "The plan requires statuses: " + strings.Join(required, ", ") + ".", Do: s.Instead()})
 	}
 	const policy = "docs/aws.md has the policy of the build's role."
 	api, err := s.api(ctx)

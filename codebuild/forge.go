@@ -64,8 +64,8 @@ func (f *Forge) Job() core.Job { return f.job }
 // Instead implements [core.Statusless]: CodeBuild sets a status on GitHub and the like, and reads none. CodeCommit has none at
 // all, and whoever may comment there could write what looks like one of ours.
 func (f *Forge) Instead() string {
-	return "A build of AWS CodeBuild can read none that is to be trusted. Put what must be green before breakwater in the buildspec, or into an earlier stage of the pipeline, " +
-		"and take requires out of the plan."
+	return "A build of AWS CodeBuild can read none that is to be trusted. Require builds instead, requires: {builds: [{project: ...}]}; " +
+		"or put what must be green before breakwater in the buildspec, or into an earlier stage of the pipeline."
 }
 
 // Log returns the build's log.

@@ -37,7 +37,7 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 	for _, text := range documented(t) {
-		if strings.Contains(text, `"2012-10-17"`) {
+		if strings.Contains(text, `"codecommit:`) {
 			if err := json.Unmarshal([]byte(text), &policy); err != nil {
 				t.Fatal(err)
 			}

@@ -39,9 +39,9 @@ func jobTokenOnly(p *core.Plan) core.Diagnosis {
 	d := core.Diagnosis{About: "token", Health: core.HealthWarning,
 		What: "There is only the job's own token: GitLab lets it push to this project if the project says so, and not set or read statuses, write notes, retry jobs or read freeze periods.",
 		Do:   "Set BREAKWATER_TOKEN to a project access token with " + writeScope + " for those; docs/gitlab.md has the list."}
-	if p != nil && p.Requires != nil {
+	if required := p.RequiredStatuses(); len(required) > 0 {
 		d.Health = core.HealthProblem
-		d.What += " The plan requires statuses: " + strings.Join(p.Requires.Statuses, ", ") + "."
+		d.What += " The plan requires statuses: " + strings.Join(required, ", ") + "."
 	}
 	return d
 }

@@ -81,10 +81,10 @@ func TestRequires(t *testing.T) {
 			answers: [][]core.Status{{status("build", core.StatusPending, ""), status("integration", core.StatusFailure, "3 tests failed\nbadly")}},
 			says:    []string{"  build        pending  -\n", "  integration  failure  3 tests failed"}},
 		{name: "one comes in time", timeout: "1m", answers: [][]core.Status{nil, green[:1], green}, code: 0, asked: 3,
-			says: []string{"Waiting until 09:01:00 UTC for the statuses that the plan requires: build (missing), integration (missing)."}},
+			says: []string{"Waiting until 09:01:00 UTC for what the plan requires: build (missing), integration (missing)."}},
 		{name: "one does not", timeout: "40s", answers: [][]core.Status{green[:1]}, code: 3, asked: 3, says: []string{"  integration  missing  -\n"}},
 		{name: "nobody can tell", broken: errors.New("502 Bad Gateway"), code: 1, asked: 1,
-			says: []string{"the statuses that the plan requires could not be read, and nothing was started: 502 Bad Gateway"}},
+			says: []string{"what the plan requires could not be read, and nothing was started: 502 Bad Gateway"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir, asked := requiring(t, c.timeout), 0

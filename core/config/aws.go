@@ -15,17 +15,18 @@ import (
 
 // The forms of what names things on AWS. In each of them what an act is about may stand, see [core.Act.Fill].
 const (
-	actForm       = `\{\{(target|version|labels\.[A-Za-z_][A-Za-z0-9_]*)\}\}`
-	fillForm      = `^([^{]|\{[^{]|` + actForm + `)*\{?$`
-	regionForm    = `^([a-z0-9-]|` + actForm + `)+$`
-	roleForm      = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
-	accountForm   = `^([0-9]{12}|` + actForm + `)$`
-	imageForm     = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
-	stageForm     = `^[A-Za-z0-9.@_-]+$`
-	executionForm = `^[A-Za-z0-9@_-]+$`
-	valueForm     = `^([^{]|\{[^{]|` + actForm + `)+\{?$`
-	takenForm     = `^(BREAKWATER|CODEBUILD)_`
-	stepForm      = `^[0-9]{1,2}(\.[0-9]+)?%$`
+	actForm          = `\{\{(target|version|labels\.[A-Za-z_][A-Za-z0-9_]*)\}\}`
+	fillForm         = `^([^{]|\{[^{]|` + actForm + `)*\{?$`
+	regionForm       = `^([a-z0-9-]|` + actForm + `)+$`
+	roleForm         = `^(arn:aws[a-z-]*:iam::([0-9]{12}|` + actForm + `):role/([^{]|` + actForm + `)+|` + actForm + `)$`
+	accountForm      = `^([0-9]{12}|` + actForm + `)$`
+	imageForm        = `^([^{]|` + actForm + `)*\{\{version\}\}([^{]|` + actForm + `)*$`
+	stageForm        = `^[A-Za-z0-9.@_-]+$`
+	buildProjectForm = `^[A-Za-z0-9][A-Za-z0-9_-]{1,149}$`
+	executionForm    = `^[A-Za-z0-9@_-]+$`
+	valueForm        = `^([^{]|\{[^{]|` + actForm + `)+\{?$`
+	takenForm        = `^(BREAKWATER|CODEBUILD)_`
+	stepForm         = `^[0-9]{1,2}(\.[0-9]+)?%$`
 )
 
 // filledBy is what every one of them says.
@@ -57,6 +58,7 @@ var (
 		},
 		schema: func(s *jsonschema.Schema) { s.Pattern, s.Not = variableForm, &jsonschema.Schema{Pattern: takenForm} },
 	})
+	buildProjectRule      = formRule(buildProjectForm, "the name of a project of CodeBuild")
 	stageRule             = formRule(stageForm, "a name of letters, digits and . @ _ -")
 	pipelineVariablesRule = filledRule(valueForm, "texts that are not empty", rule{
 		want: "a name of letters, digits and @ _ -, other than " + core.PipelineMark + ", which is given anyway",
@@ -186,6 +188,28 @@ func (d *decoder) checkApproval(p *core.Plan) {
 	}
 	if back, same := p.Rollback.Options.(*core.CodePipeline); !same || back.Approve == nil || *back.Approve != *o.Approve {
 		d.mistake(at, "no rollback of its own, or one by aws-codepipeline with the same approve", "what goes back must know of the approval")
+	}
+}
+
+// checkRequires looks for what one key of requires alone cannot show.
+func (d *decoder) checkRequires(p *core.Plan) {
+	q := p.Requires
+	if q == nil {
+		return
+	}
+	if at := d.seen[&p.Requires]; !d.given(&q.Statuses) && !d.given(&q.Builds) && !d.refused[at] {
+		d.mistake(at, "statuses, builds, or both", "this requires nothing")
+	}
+	unique(d, "required builds of", q.Builds, func(b *core.RequiredBuild) *string { return &b.Project })
+	for i := range q.Builds {
+		for _, text := range []*string{&q.Builds[i].AWS.Region, &q.Builds[i].AWS.Role, &q.Builds[i].AWS.Account} {
+			if d.good(text) && strings.Contains(*text, "{{") {
+				d.mistake(d.seen[text], "what it is, without {{...}}", "there is no target here that this could be filled in from")
+			}
+		}
+		if b := &q.Builds[i]; b.Start && q.Timeout == 0 && !d.bad(&q.Timeout) {
+			d.mistake(d.seen[&b.Start], "a timeout of requires, that the build ends within", "nobody would wait for the build that is started")
+		}
 	}
 }
 

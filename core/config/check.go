@@ -30,6 +30,7 @@ func (d *decoder) check(p *core.Plan) {
 	}
 	d.checkRollback(p)
 	d.checkAWS(p)
+	d.checkRequires(p)
 	unique(d, "checks", p.Checks, func(c *core.Check) *string { return &c.Name })
 	for i := range p.Checks {
 		d.checkCheck(p, &p.Checks[i])

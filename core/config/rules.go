@@ -80,6 +80,7 @@ var planRules = map[spot]rule{
 	at[core.BurnWindow]("burn"):    aboveZero,
 	at[core.AlarmNames]("names"):   {want: "at least one name", ok: hasElement, schema: setMinItems},
 	at[core.Requires]("statuses"):  namesRule,
+	at[core.Requires]("builds"):    {want: "at least one project, or leave the key out", ok: hasElement, schema: setMinItems},
 	at[core.Target]("timezone"):    zoneRule,
 	at[core.Windows]("allow"):      {want: "at least one stretch of hours; without allow every hour is one", ok: hasElement, schema: setMinItems},
 	at[core.Windows]("freeze"):     {want: "at least one freeze, or leave the key out", ok: hasElement, schema: setMinItems},

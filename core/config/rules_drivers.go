@@ -2,7 +2,7 @@ package config
 
 import "github.com/breakwater-ci/breakwater/core"
 
-// driverRules are those of the options of drivers.
+// driverRules are those of the options of drivers, and of what else is asked of the same services.
 var driverRules = map[spot]rule{
 	at[core.Workflow]("workflow"):   workflowRule,
 	at[core.Workflow]("repository"): repositoryRule,
@@ -18,6 +18,7 @@ var driverRules = map[spot]rule{
 	at[core.AWS]("region"):                    regionRule,
 	at[core.AWS]("role"):                      roleRule,
 	at[core.AWS]("account"):                   accountRule,
+	at[core.RequiredBuild]("project"):         buildProjectRule,
 	at[core.CodeBuild]("project"):             fillRule,
 	at[core.CodeBuild]("source_version"):      fillRule,
 	at[core.CodeBuild]("env"):                 buildEnvRule,

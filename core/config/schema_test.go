@@ -31,6 +31,8 @@ var onlyLoader = map[string]string{
 	"ecs-back-loader":          together,
 	"ecs-loader":               together,
 	"ecs-pause-loader":         together,
+	"requires-builds-loader":   together,
+	"requires-nothing-loader":  together,
 	"lambda-loader":            together,
 	"line-separator":           "YAML allows it; the loader does not, because editors count lines differently there",
 	"merge-key":                aliases,

@@ -18,6 +18,7 @@ type Project struct {
 // A Build is one of CodeBuild.
 type Build struct {
 	ID, Project, Status, Source string
+	Resolved                    string // commit that the source stands for, once that is known
 	Env                         map[string]string
 	Started                     time.Time
 
@@ -81,6 +82,9 @@ func (b *Build) answer() map[string]any {
 	}
 	if b.Source != "" {
 		out["sourceVersion"] = b.Source
+		if b.Resolved != "" {
+			out["resolvedSourceVersion"] = b.Resolved
+		}
 	}
 	if !b.Active() {
 		out["currentPhase"], phase["phaseStatus"] = "COMPLETED", b.Status
