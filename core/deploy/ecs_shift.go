@@ -91,8 +91,6 @@ func (r *rolling) alone(ctx context.Context) (*types.Service, *shifted, error) {
 			left--
 		case d == nil || d.over() || !d.returns() && r.ours(r.runs):
 			return is, d, nil
-		case !d.returns() && r.act.Rollback && r.wanted(ctx) == nil && r.put.arn == d.to:
-			return is, d, nil
 		case told != d.id():
 			told = d.id()
 			r.tell("waiting for deployment %s of %s, to %s, which is %s", d.id(), r, familiar(d.to), d.Status)

@@ -263,6 +263,19 @@ func TestECSShiftEnds(t *testing.T) {
 	}
 }
 
+// TestECSShiftAgain: the next attempt begins a deployment of the same task definition, whatever the service calls its own.
+func TestECSShiftAgain(t *testing.T) {
+	c := newShifted(t, "BLUE_GREEN", 0)
+	c.service(func(_ *awstest.State, service *awstest.Service) { service.Keeps = true })
+	c.shifting(func(d *awstest.Shift) { d.Fails = "tasks failed to start" })
+	c.deploy(t.Context(), act(), "tasks failed to start; it runs shop:1")
+	c.shifting(nil)
+	c.deploy(t.Context(), again(act()), "")
+	if c.wantShifted("SUCCESSFUL", 2); c.count("RegisterTaskDefinition") != 1 {
+		t.Errorf("%q", c.actions())
+	}
+}
+
 // TestECSShiftRollbackFails: a way back that fails is never taken for one that has worked, whoever had begun it.
 func TestECSShiftRollbackFails(t *testing.T) {
 	c := newShifted(t, "BLUE_GREEN", 12*time.Hour)
@@ -386,6 +399,19 @@ func TestECSShiftAdopts(t *testing.T) {
 					t.Errorf("it goes to %s", got)
 				}
 			})
+		})
+	}
+	for name, now := range map[string]core.Act{"it goes back already, and now forwards": again(act()), "it goes back already": back()} {
+		t.Run(name, func(t *testing.T) {
+			w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
+			w.deploy(t.Context(), act(), "")
+			w.shifted(func(d *awstest.Shift) { d.Answer("ROLLBACK") })
+			if output := w.deploy(t.Context(), now, ""); !strings.Contains(output, "waiting for deployment 3 of main/use1-a, to shop:2, which is ROLLBACK_IN_PROGRESS") {
+				t.Errorf("%q", output)
+			}
+			if w.count("StopServiceDeployment")+w.count("ContinueServiceDeployment") != 0 {
+				t.Errorf("%q", w.actions())
+			}
 		})
 	}
 	t.Run("a way back", func(t *testing.T) { // that nobody has followed to its end

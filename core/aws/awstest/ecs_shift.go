@@ -89,7 +89,9 @@ func (d *Shift) pass(s *State, service *Service) {
 			d.Status = "ROLLBACK_FAILED"
 			return
 		}
-		service.Definition = d.From
+		if !service.Keeps {
+			service.Definition = d.From
+		}
 	}
 }
 
