@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/breakwater-ci/breakwater/core/aws"
-	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
 // shifts reports whether a service has a strategy that shifts traffic.
@@ -255,27 +254,15 @@ func (r *rolling) cut(ctx context.Context, err error) error {
 		return r.settle(ctx, d)
 	}
 	if !d.over() {
-		err = r.stop(ctx, d)
+		if err := r.stop(ctx, d); err != nil {
+			return fmt.Errorf("%w; %s goes on to %s, and could not be told to go back: see to that before anything else is put on %s: %w", why, r, familiar(r.put.arn), r.act.Target.Name, said(err))
+		}
 	}
-	if err == nil {
-		err = r.follow(ctx, d, never)
-	}
-	left, unknown := r.left(ctx, d)
-	switch {
-	case err != nil && !d.returns():
-		return fmt.Errorf("%w; %s goes on to %s, and could not be told to go back: see to that before anything else is put on %s: %w", why, r, familiar(r.put.arn), r.act.Target.Name, said(err))
-	case err != nil:
+	if err := r.follow(ctx, d, never); err != nil {
 		return fmt.Errorf("%w; %s goes back to %s, and was not there when we looked last: %w", why, r, familiar(r.put.over), err)
-	case left != r.put.over || unknown != nil:
-		return errors.Join(why, r.fails(ctx, d))
 	}
-	return fmt.Errorf("%w; %s runs %s again%s", why, r, familiar(left), because(d))
-}
-
-// because is why ECS has gone back, if it was not asked to.
-func because(d *shifted) string {
-	if names := d.triggered(); names != nil {
-		return "; the alarm " + shell.OneLine(fmt.Sprint(names)) + " was triggered"
+	if left, err := r.left(ctx, d); err != nil || left != r.put.over {
+		return fmt.Errorf("%w; %w", why, r.fails(ctx, d))
 	}
-	return ""
+	return fmt.Errorf("%w; %s runs %s again", why, r, familiar(r.put.over))
 }

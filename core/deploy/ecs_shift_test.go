@@ -468,6 +468,39 @@ func TestECSShiftCutOff(t *testing.T) {
 			w.wantShifted(c.status, 1)
 		})
 	}
+	for name, c := range map[string]struct {
+		denied string
+		want   string
+	}{
+		"cannot be told": {"ecs:StopServiceDeployment", "stopped: context canceled; main/use1-a goes on to shop:2, and could not be told to go back: see to that before anything else is put on use1-a: AWS refuses ecs:StopServiceDeployment"},
+		"unknown":        {"ecs:ListServiceDeployments", "stopped: context canceled; nobody knows whether main/use1-a goes on to shop:2: see to that before anything else is put on use1-a: AWS refuses ecs:ListServiceDeployments"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newShifted(t, "BLUE_GREEN", 0)
+			w.shifting(func(d *awstest.Shift) { d.Hangs = true })
+			ctx, cancel := context.WithCancel(t.Context())
+			w.clock.(*ticking).waits = func(time.Time) {
+				w.Meddle(denies(c.denied))
+				cancel()
+			}
+			w.deploy(ctx, act(), c.want)
+		})
+	}
+	t.Run("there already", func(t *testing.T) { // it was faster than what cut it off
+		w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.clock.(*ticking).waits = func(time.Time) {
+			w.shifted(func(d *awstest.Shift) {
+				if d.Stage == "POST_PRODUCTION_TRAFFIC_SHIFT" { // the next look finds it waiting
+					cancel()
+				}
+			})
+		}
+		w.deploy(ctx, act(), "")
+		if w.wantShifted("IN_PROGRESS", 1); ctx.Err() == nil {
+			t.Error("nothing cut it off")
+		}
+	})
 	t.Run("confirm", func(t *testing.T) { // goes on: the next one sees how it ends
 		w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
 		w.deploy(t.Context(), act(), "")
