@@ -95,8 +95,8 @@ func (r *rolling) alone(ctx context.Context) (*types.Service, *shifted, error) {
 			r.tell("waiting for deployment %s of %s, to %s, which is %s", d.id(), r, familiar(d.to), d.Status)
 		}
 		if err := r.env.Clock.Wait(ctx, r.env.Clock.Now().Add(pause)); err != nil {
-			if d == nil {
-				return nil, nil, err
+			if late {
+				return nil, nil, fmt.Errorf("%s is to run %s, by a deployment that does not show yet: %w", r, familiar(sdk.ToString(is.TaskDefinition)), err)
 			}
 			return nil, nil, fmt.Errorf("deployment %s of %s to %s goes on: wait until it is over: %w", d.id(), r, familiar(d.to), err)
 		}
