@@ -181,7 +181,7 @@ func (r *rolling) settle(ctx context.Context, d *shifted) error {
 	case d.triggered() != nil, d.over() && d.Status != types.ServiceDeploymentStatusSuccessful:
 		return r.fails(ctx, d)
 	case !d.over():
-		r.tell("%s has all of its traffic on %s: deployment %s waits for the end of the bake", r, familiar(d.to), d.id())
+		r.tell("%s has all of its traffic on %s: deployment %s waits for the end of the bake%s", r, familiar(d.to), d.id(), d.until())
 		return nil
 	}
 	r.tell("%s runs %s", r, familiar(d.to))

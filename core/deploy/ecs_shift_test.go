@@ -137,7 +137,7 @@ func TestECSPause(t *testing.T) {
 	c := newShifted(t, "CANARY", 12*time.Hour)
 	c.service(func(_ *awstest.State, service *awstest.Service) { service.Late = 2 })
 	output := c.deploy(t.Context(), act(), "")
-	if !strings.Contains(output, "main/use1-a has all of its traffic on shop:2: deployment 3 waits for the end of the bake") {
+	if !strings.Contains(output, "main/use1-a has all of its traffic on shop:2: deployment 3 waits for the end of the bake, until 2026-11-26 00:") {
 		t.Errorf("%q", output)
 	}
 	c.shifted(func(d *awstest.Shift) {
