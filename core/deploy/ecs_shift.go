@@ -217,7 +217,7 @@ func (r *rolling) takeBack(ctx context.Context, d *shifted) error {
 
 // stop asks ECS to take a deployment back. It is no error if that is over, or on its way back, by then.
 func (r *rolling) stop(ctx context.Context, d *shifted) error {
-	if hook := d.awaits(); hook != "" {
+	if hook := d.awaits(); hook != "" && r.Pause > 0 { // else it is somebody else's hook
 		return r.answer(ctx, d, hook, types.DeploymentLifecycleHookActionRollback)
 	}
 	_, refused := r.api.stop(ctx, &ecs.StopServiceDeploymentInput{ServiceDeploymentArn: d.ServiceDeploymentArn, StopType: types.StopServiceDeploymentStopTypeRollback})

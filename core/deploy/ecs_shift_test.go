@@ -331,6 +331,26 @@ func TestECSOtherHooks(t *testing.T) {
 	}
 }
 
+// TestECSOtherHooksCutOff: what waits at somebody else's hook is stopped, and the hook is not answered.
+func TestECSOtherHooksCutOff(t *testing.T) {
+	w := newShifted(t, "BLUE_GREEN", 0)
+	w.service(func(_ *awstest.State, service *awstest.Service) {
+		service.Config["lifecycleHooks"] = []any{map[string]any{"targetType": "PAUSE", "lifecycleStages": []any{"POST_PRODUCTION_TRAFFIC_SHIFT"}}}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	w.clock.(*ticking).waits = func(time.Time) {
+		w.shifted(func(d *awstest.Shift) {
+			if d.Waits() {
+				cancel()
+			}
+		})
+	}
+	w.deploy(ctx, act(), "stopped: context canceled; main/use1-a runs shop:1 again")
+	if w.count("ContinueServiceDeployment") != 0 || w.count("StopServiceDeployment") != 1 {
+		t.Errorf("%q", w.actions())
+	}
+}
+
 // TestECSShiftForeign: what somebody else does to the service is waited for, or said.
 func TestECSShiftForeign(t *testing.T) {
 	foreign := func(c *cloud, change func(d *awstest.Shift)) {
