@@ -23,6 +23,30 @@ func (c *jumping) Wait(ctx context.Context, until time.Time) error {
 	return ctx.Err()
 }
 
+// A held is a driver whose targets wait to be told that their wave has passed.
+type held struct{ core.Driver }
+
+func (held) Holds() bool                                       { return true }
+func (held) Confirm(context.Context, core.Act) (string, error) { return "told", nil }
+
+// TestProvenHolds: what is proven may wait as well, and is proven again once it was told.
+func TestProvenHolds(t *testing.T) {
+	run := shell.New(t.TempDir(), []string{"PATH=" + os.Getenv("PATH")})
+	proven := func(d core.Driver, runs string) core.Confirmer {
+		return deploy.Proven(d, deploy.Current{Command: core.Command{Script: "echo " + runs}, Timeout: time.Second, Shell: run, Clock: new(jumping)}).(core.Confirmer)
+	}
+	act := core.Act{Target: core.Target{Name: "a"}, Version: "v2", Attempt: 1}
+	if proven(nil, "v2").Holds() || !proven(held{}, "v2").Holds() {
+		t.Error("it is not the driver that says whether its targets wait")
+	}
+	if output, err := proven(held{}, "v2").Confirm(t.Context(), act); err != nil || output != "told" {
+		t.Errorf("%q, %v", output, err)
+	}
+	if _, err := proven(held{}, "v1").Confirm(t.Context(), act); err == nil || !strings.Contains(err.Error(), "a runs v1, not v2") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestProven deploys with a command that ends well whatever it did, and asks what runs.
 func TestProven(t *testing.T) {
 	tests := []struct {

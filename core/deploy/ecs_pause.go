@@ -76,18 +76,35 @@ func (r *rolling) mine(ctx context.Context, d *shifted) error {
 	return nil
 }
 
-// awaits is the id of the hook at which a deployment waits for our verdict; empty: it does not. A hook at another stage is
-// somebody else's.
-func (d *shifted) awaits() string {
+// waits is the hook at which a deployment waits for our verdict; nil: it does not. A hook at another stage is somebody else's.
+func (d *shifted) waits() *types.DeploymentLifecycleHookDetail {
 	if d.Status != types.ServiceDeploymentStatusInProgress || string(d.LifecycleStage) != string(pauseAt) {
-		return ""
+		return nil
 	}
-	for _, hook := range d.LifecycleHookDetails {
+	for i := range d.LifecycleHookDetails {
+		hook := &d.LifecycleHookDetails[i]
 		if hook.TargetType == types.DeploymentLifecycleHookTargetTypePause && hook.Status == types.DeploymentLifecycleHookStatusAwaitingAction {
-			return sdk.ToString(hook.HookId)
+			return hook
 		}
 	}
+	return nil
+}
+
+// awaits is the id of the hook at which a deployment waits for our verdict; empty: it does not.
+func (d *shifted) awaits() string {
+	if hook := d.waits(); hook != nil {
+		return sdk.ToString(hook.HookId)
+	}
 	return ""
+}
+
+// until is how long a deployment waits, in words; empty: ECS does not say.
+func (d *shifted) until() string {
+	hook := d.waits()
+	if hook == nil || hook.ExpiresAt == nil {
+		return ""
+	}
+	return fmt.Sprintf(", until %s; then ECS goes back by itself", core.Zoned(hook.ExpiresAt.UTC()))
 }
 
 // answer tells a deployment that waits what to do. It is no error if it does not wait any more: its end tells the rest.

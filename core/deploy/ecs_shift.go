@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/breakwater-ci/breakwater/core/aws"
-	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
 // shifts reports whether a service has a strategy that shifts traffic.
@@ -91,15 +90,13 @@ func (r *rolling) alone(ctx context.Context) (*types.Service, *shifted, error) {
 			left--
 		case d == nil || d.over() || !d.returns() && r.ours(r.runs):
 			return is, d, nil
-		case !d.returns() && r.act.Rollback && r.wanted(ctx) == nil && r.put.arn == d.to:
-			return is, d, nil
 		case told != d.id():
 			told = d.id()
 			r.tell("waiting for deployment %s of %s, to %s, which is %s", d.id(), r, familiar(d.to), d.Status)
 		}
 		if err := r.env.Clock.Wait(ctx, r.env.Clock.Now().Add(pause)); err != nil {
-			if d == nil {
-				return nil, nil, err
+			if late {
+				return nil, nil, fmt.Errorf("%s is to run %s, by a deployment that does not show yet: %w", r, familiar(sdk.ToString(is.TaskDefinition)), err)
 			}
 			return nil, nil, fmt.Errorf("deployment %s of %s to %s goes on: wait until it is over: %w", d.id(), r, familiar(d.to), err)
 		}
@@ -184,7 +181,7 @@ func (r *rolling) settle(ctx context.Context, d *shifted) error {
 	case d.triggered() != nil, d.over() && d.Status != types.ServiceDeploymentStatusSuccessful:
 		return r.fails(ctx, d)
 	case !d.over():
-		r.tell("%s has all of its traffic on %s: deployment %s waits for the end of the bake", r, familiar(d.to), d.id())
+		r.tell("%s has all of its traffic on %s: deployment %s waits for the end of the bake%s", r, familiar(d.to), d.id(), d.until())
 		return nil
 	}
 	r.tell("%s runs %s", r, familiar(d.to))
@@ -220,7 +217,7 @@ func (r *rolling) takeBack(ctx context.Context, d *shifted) error {
 
 // stop asks ECS to take a deployment back. It is no error if that is over, or on its way back, by then.
 func (r *rolling) stop(ctx context.Context, d *shifted) error {
-	if hook := d.awaits(); hook != "" {
+	if hook := d.awaits(); hook != "" && r.Pause > 0 { // else it is somebody else's hook
 		return r.answer(ctx, d, hook, types.DeploymentLifecycleHookActionRollback)
 	}
 	_, refused := r.api.stop(ctx, &ecs.StopServiceDeploymentInput{ServiceDeploymentArn: d.ServiceDeploymentArn, StopType: types.StopServiceDeploymentStopTypeRollback})
@@ -257,27 +254,15 @@ func (r *rolling) cut(ctx context.Context, err error) error {
 		return r.settle(ctx, d)
 	}
 	if !d.over() {
-		err = r.stop(ctx, d)
+		if err := r.stop(ctx, d); err != nil {
+			return fmt.Errorf("%w; %s goes on to %s, and could not be told to go back: see to that before anything else is put on %s: %w", why, r, familiar(r.put.arn), r.act.Target.Name, said(err))
+		}
 	}
-	if err == nil {
-		err = r.follow(ctx, d, never)
-	}
-	left, unknown := r.left(ctx, d)
-	switch {
-	case err != nil && !d.returns():
-		return fmt.Errorf("%w; %s goes on to %s, and could not be told to go back: see to that before anything else is put on %s: %w", why, r, familiar(r.put.arn), r.act.Target.Name, said(err))
-	case err != nil:
+	if err := r.follow(ctx, d, never); err != nil {
 		return fmt.Errorf("%w; %s goes back to %s, and was not there when we looked last: %w", why, r, familiar(r.put.over), err)
-	case left != r.put.over || unknown != nil:
-		return errors.Join(why, r.fails(ctx, d))
 	}
-	return fmt.Errorf("%w; %s runs %s again%s", why, r, familiar(left), because(d))
-}
-
-// because is why ECS has gone back, if it was not asked to.
-func because(d *shifted) string {
-	if names := d.triggered(); names != nil {
-		return "; the alarm " + shell.OneLine(fmt.Sprint(names)) + " was triggered"
+	if left, err := r.left(ctx, d); err != nil || left != r.put.over {
+		return fmt.Errorf("%w; %w", why, r.fails(ctx, d))
 	}
-	return ""
+	return fmt.Errorf("%w; %s runs %s again", why, r, familiar(r.put.over))
 }

@@ -148,7 +148,7 @@ func TestECSPause(t *testing.T) {
 	c := newShifted(t, "CANARY", 12*time.Hour)
 	c.service(func(_ *awstest.State, service *awstest.Service) { service.Late = 2 })
 	output := c.deploy(t.Context(), act(), "")
-	if !strings.Contains(output, "main/use1-a has all of its traffic on shop:2: deployment 3 waits for the end of the bake") {
+	if !strings.Contains(output, "main/use1-a has all of its traffic on shop:2: deployment 3 waits for the end of the bake, until 2026-11-26 00:") {
 		t.Errorf("%q", output)
 	}
 	c.shifted(func(d *awstest.Shift) {
@@ -274,6 +274,19 @@ func TestECSShiftEnds(t *testing.T) {
 	}
 }
 
+// TestECSShiftAgain: the next attempt begins a deployment of the same task definition, whatever the service calls its own.
+func TestECSShiftAgain(t *testing.T) {
+	c := newShifted(t, "BLUE_GREEN", 0)
+	c.service(func(_ *awstest.State, service *awstest.Service) { service.Keeps = true })
+	c.shifting(func(d *awstest.Shift) { d.Fails = "tasks failed to start" })
+	c.deploy(t.Context(), act(), "tasks failed to start; it runs shop:1")
+	c.shifting(nil)
+	c.deploy(t.Context(), again(act()), "")
+	if c.wantShifted("SUCCESSFUL", 2); c.count("RegisterTaskDefinition") != 1 {
+		t.Errorf("%q", c.actions())
+	}
+}
+
 // TestECSShiftRollbackFails: a way back that fails is never taken for one that has worked, whoever had begun it.
 func TestECSShiftRollbackFails(t *testing.T) {
 	c := newShifted(t, "BLUE_GREEN", 12*time.Hour)
@@ -326,6 +339,26 @@ func TestECSOtherHooks(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestECSOtherHooksCutOff: what waits at somebody else's hook is stopped, and the hook is not answered.
+func TestECSOtherHooksCutOff(t *testing.T) {
+	w := newShifted(t, "BLUE_GREEN", 0)
+	w.service(func(_ *awstest.State, service *awstest.Service) {
+		service.Config["lifecycleHooks"] = []any{map[string]any{"targetType": "PAUSE", "lifecycleStages": []any{"POST_PRODUCTION_TRAFFIC_SHIFT"}}}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	w.clock.(*ticking).waits = func(time.Time) {
+		w.shifted(func(d *awstest.Shift) {
+			if d.Waits() {
+				cancel()
+			}
+		})
+	}
+	w.deploy(ctx, act(), "stopped: context canceled; main/use1-a runs shop:1 again")
+	if w.count("ContinueServiceDeployment") != 0 || w.count("StopServiceDeployment") != 1 {
+		t.Errorf("%q", w.actions())
 	}
 }
 
@@ -399,6 +432,19 @@ func TestECSShiftAdopts(t *testing.T) {
 			})
 		})
 	}
+	for name, now := range map[string]core.Act{"it goes back already, and now forwards": again(act()), "it goes back already": back()} {
+		t.Run(name, func(t *testing.T) {
+			w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
+			w.deploy(t.Context(), act(), "")
+			w.shifted(func(d *awstest.Shift) { d.Answer("ROLLBACK") })
+			if output := w.deploy(t.Context(), now, ""); !strings.Contains(output, "waiting for deployment 3 of main/use1-a, to shop:2, which is ROLLBACK_IN_PROGRESS") {
+				t.Errorf("%q", output)
+			}
+			if w.count("StopServiceDeployment")+w.count("ContinueServiceDeployment") != 0 {
+				t.Errorf("%q", w.actions())
+			}
+		})
+	}
 	t.Run("a way back", func(t *testing.T) { // that nobody has followed to its end
 		w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
 		w.deploy(t.Context(), act(), "")
@@ -453,6 +499,39 @@ func TestECSShiftCutOff(t *testing.T) {
 			w.wantShifted(c.status, 1)
 		})
 	}
+	for name, c := range map[string]struct {
+		denied string
+		want   string
+	}{
+		"cannot be told": {"ecs:StopServiceDeployment", "stopped: context canceled; main/use1-a goes on to shop:2, and could not be told to go back: see to that before anything else is put on use1-a: AWS refuses ecs:StopServiceDeployment"},
+		"unknown":        {"ecs:ListServiceDeployments", "stopped: context canceled; nobody knows whether main/use1-a goes on to shop:2: see to that before anything else is put on use1-a: AWS refuses ecs:ListServiceDeployments"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newShifted(t, "BLUE_GREEN", 0)
+			w.shifting(func(d *awstest.Shift) { d.Hangs = true })
+			ctx, cancel := context.WithCancel(t.Context())
+			w.clock.(*ticking).waits = func(time.Time) {
+				w.Meddle(denies(c.denied))
+				cancel()
+			}
+			w.deploy(ctx, act(), c.want)
+		})
+	}
+	t.Run("there already", func(t *testing.T) { // it was faster than what cut it off
+		w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		w.clock.(*ticking).waits = func(time.Time) {
+			w.shifted(func(d *awstest.Shift) {
+				if d.Stage == "POST_PRODUCTION_TRAFFIC_SHIFT" { // the next look finds it waiting
+					cancel()
+				}
+			})
+		}
+		w.deploy(ctx, act(), "")
+		if w.wantShifted("IN_PROGRESS", 1); ctx.Err() == nil {
+			t.Error("nothing cut it off")
+		}
+	})
 	t.Run("confirm", func(t *testing.T) { // goes on: the next one sees how it ends
 		w := newShifted(t, "BLUE_GREEN", 12*time.Hour)
 		w.deploy(t.Context(), act(), "")

@@ -10,7 +10,7 @@ import (
 
 // Promote passes a wave that bakes, or was halted in its bake, because a human asks for it; or a precheck that did not
 // pass. It takes the line from nobody: a process that waits in the bake sees it and goes on. Where there is none, a
-// re-run goes on, unless it was the last wave: then the rollout has succeeded.
+// re-run goes on, unless it was the last wave and none of its targets waits to be told: then the rollout has succeeded.
 func (e *Engine) Promote(ctx context.Context, reason string) (*core.Rollout, error) {
 	for {
 		r, err := e.load(ctx)

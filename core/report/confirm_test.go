@@ -45,6 +45,10 @@ func TestWaitingIsNotDone(t *testing.T) {
 	s.tell(0, core.Event{Type: core.EventConfirming, Wave: "one-box", Targets: onebox})
 	s.tell(0, core.Event{Type: core.EventConfirmed, Wave: "one-box", Results: []core.Result{{Target: "use1-onebox", Outcome: core.OutcomeDone}}})
 	says("they know", s, core.DeploymentDone, "")
+	s = waiting(t)
+	s.events = s.events[:len(s.events)-1] // in its bake
+	s.tell(0, core.Event{Type: core.EventHalted, Wave: "one-box", Cause: core.CauseInconclusive, Reason: "Why."})
+	says("halted in its bake", s, core.DeploymentFailed, "Do it soon: targets that wait for the end of their bake go back by themselves when their time is over.")
 }
 
 func line80(s string) string { return line(s, 80) }

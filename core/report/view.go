@@ -195,7 +195,11 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		if r.Unpromotable() == "" && r.Cause != core.CauseCheck && r.Cause != core.CauseInterrupted {
 			does = append(does, `To accept it as it is and then go on: breakwater promote --reason "..."`)
 		}
-		return append(does, `To leave it as it is and free the line: breakwater abort --reason "..."`)
+		does = append(does, `To leave it as it is and free the line: breakwater abort --reason "..."`)
+		if held(r) && r.Cause != core.CauseConfirm {
+			does = append(does, "Do it soon: targets that wait for the end of their bake go back by themselves when their time is over.")
+		}
+		return does
 	case core.StateRolledBack:
 		return append(unwell(r), "Mend the release and run it as a new version: the line is free.")
 	case core.StateRollbackFailed:
@@ -204,7 +208,7 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 	case core.StateAborted:
 		n, of := out(r)
 		does := fmt.Sprintf("The line is free. %d of %s may run version %s: they stay as they are.", n, plural(of, "target"), safe(r.Start.Version))
-		if slices.ContainsFunc(r.Waves, func(w core.Wave) bool { return w.Held() }) {
+		if held(r) {
 			does += " Those that wait for the end of their bake go back by themselves."
 		}
 		return []string{does}
@@ -232,6 +236,11 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 	}
 	return []string{"Nothing before " + instant(next) + " UTC. If the job is gone, run the same command, or re-run the CI job: " +
 		"it goes on where it stopped."}
+}
+
+// held reports whether targets wait to be told that their wave has passed.
+func held(r *core.Rollout) bool {
+	return slices.ContainsFunc(r.Waves, func(w core.Wave) bool { return w.Held() })
 }
 
 // kept says what a resumed rollout keeps of what it did, by the cause of the halt.

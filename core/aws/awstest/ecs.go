@@ -22,6 +22,9 @@ type Service struct {
 	Starts func(d *TaskRollout)
 	// StartsShift says what becomes of a new service deployment; nil: it is successful after a few looks.
 	StartsShift func(d *Shift)
+	// Keeps has the service name the task definition that it was told last, also once ECS has gone back from it. AWS does not
+	// document whether it does.
+	Keeps bool
 	// Late is how many looks, or lists, still show what was there before the last update.
 	Late            int
 	before          map[string]any

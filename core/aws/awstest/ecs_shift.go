@@ -90,7 +90,9 @@ func (d *Shift) pass(s *State, service *Service) {
 			d.Status, d.Reason = "ROLLBACK_FAILED", cmp.Or(d.Fails, d.Reason)
 			return
 		}
-		service.Definition = d.From
+		if !service.Keeps {
+			service.Definition = d.From
+		}
 	}
 }
 
