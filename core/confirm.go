@@ -18,8 +18,8 @@ func (r *Rollout) confirms(t *TargetRecord) bool {
 }
 
 // nextConfirm tells the targets of a wave that has passed that they may end what they hold open. Where one does not take
-// that, nobody knows what it will run: nothing else is done before a human has looked.
-func nextConfirm(r *Rollout) Step {
+// that, it does not run what all others run, or nobody knows: that is a deploy that has failed.
+func nextConfirm(p *Plan, r *Rollout) Step {
 	w := &r.Waves[r.Wave]
 	var todo, failed []string
 	for i := range w.Targets {
@@ -31,8 +31,7 @@ func nextConfirm(r *Rollout) Step {
 		}
 	}
 	if len(failed) > 0 {
-		return Step{Do: DoHalt, Wave: r.Wave, Cause: CauseConfirm,
-			Reason: fmt.Sprintf("Wave %s has passed, and %s did not take that: %s", w.Name, listed(failed), r.Target(failed[0]).Error)}
+		return undeployed(p, r, CauseConfirm, fmt.Sprintf("Wave %s has passed, and %s did not take that: %s", w.Name, listed(failed), r.Target(failed[0]).Error))
 	}
 	return Step{Do: DoConfirm, Wave: r.Wave, Targets: todo}
 }

@@ -53,13 +53,19 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestConfirmFails: what is not taken halts, whatever the plan says of a rollback; a wave keeps that it has passed, and is told
-// of it again once somebody resumes.
+// TestConfirmFails: what is not taken goes back as a deploy that has failed, or halts where the plan says so; there a wave keeps
+// that it has passed, and is told of it again once somebody resumes.
 func TestConfirmFails(t *testing.T) {
 	s := confirming(heldOut(t), "b", "c")
 	s.then(core.Event{Type: core.EventConfirmed, Wave: "two", Results: []core.Result{
 		{Target: "b", Outcome: core.OutcomeDone}, {Target: "c", Outcome: core.OutcomeFailed, Error: "it went back"}}})
-	step := core.Next(plan(), s.r, epoch, core.Evidence{})
+	p := plan()
+	p.Rollback.When = []core.Trigger{core.TriggerDeploy}
+	if step := core.Next(p, s.r, epoch, core.Evidence{}); step.Do != core.DoRollBack || step.Cause != core.CauseConfirm || len(step.Targets) != 3 {
+		t.Errorf("next is %+v", step)
+	}
+	p.Rollback.When = []core.Trigger{core.TriggerCheck}
+	step := core.Next(p, s.r, epoch, core.Evidence{})
 	if step.Do != core.DoHalt || step.Cause != core.CauseConfirm || step.Reason != "Wave two has passed, and c did not take that: it went back" {
 		t.Errorf("next is %+v", step)
 	}

@@ -137,16 +137,20 @@ func nextDeploy(p *Plan, r *Rollout) Step {
 		}
 	}
 	if len(failed) > p.Deploy.Tolerate.Of(len(w.Targets), 0) {
-		reason := fmt.Sprintf("The deploy failed on %s of wave %s.", listed(failed), w.Name)
-		if slices.Contains(p.Rollback.When, TriggerDeploy) {
-			return rollBack(p, r, CauseDeploy, reason)
-		}
-		return Step{Do: DoHalt, Wave: r.Wave, Cause: CauseDeploy, Reason: reason}
+		return undeployed(p, r, CauseDeploy, fmt.Sprintf("The deploy failed on %s of wave %s.", listed(failed), w.Name))
 	}
 	if len(todo) > 0 {
 		return Step{Do: DoDeploy, Wave: r.Wave, Targets: todo}
 	}
 	return Step{Do: DoBake, Wave: r.Wave}
+}
+
+// undeployed is what the plan says of a deploy that has failed.
+func undeployed(p *Plan, r *Rollout, cause Cause, reason string) Step {
+	if slices.Contains(p.Rollback.When, TriggerDeploy) {
+		return rollBack(p, r, cause, reason)
+	}
+	return Step{Do: DoHalt, Wave: r.Wave, Cause: cause, Reason: reason}
 }
 
 // nextInBake goes through the looks of a bake in order, so that what happened while nobody was looking is judged
@@ -157,7 +161,7 @@ func nextInBake(p *Plan, r *Rollout, now time.Time, seen Evidence) Step {
 	}
 	w := &r.Waves[r.Wave]
 	if w.State == WavePassed {
-		return nextConfirm(r)
+		return nextConfirm(p, r)
 	}
 	bake := p.Waves[w.Rule].Bake
 	asks := len(p.Checks) > 0 || bake.Until != nil

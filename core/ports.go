@@ -88,6 +88,7 @@ type Act struct {
 	Previous string // what it replaces
 	Attempt  int    // 1 for the first
 	Rollback bool
+	Named    bool // a person has named the version of a rollback: it need not be what was there before
 }
 
 // An Asker opens the plan's checks for one wave.

@@ -12,9 +12,14 @@ import (
 	"github.com/breakwater-ci/breakwater/core/command"
 )
 
-// TestECSWentBack: a target that ECS itself has taken back, after its wave had passed, stops the rollout, and is no success
-// however often somebody runs it again. What is out then goes back by hand, and no hook is left.
+// TestECSWentBack: a target that ECS itself has taken back, after its wave had passed, takes the whole rollout back. Where the
+// plan halts instead it is no success however often somebody runs it again, and goes back by hand. No hook is left.
 func TestECSWentBack(t *testing.T) {
+	t.Run("by itself", func(t *testing.T) { ecsWentBack(t, "") })
+	t.Run("by hand", func(t *testing.T) { ecsWentBack(t, "rollback: {when: [check]}\n") })
+}
+
+func ecsWentBack(t *testing.T, rollback string) {
 	clock := &jumping{now: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
 	cloud := awstest.New(t, clock.Now)
 	for i, region := range regions {
@@ -38,7 +43,7 @@ targets: [{name: a, labels: {region: eu-west-1}}, {name: b, labels: {region: us-
 waves: [{name: first, select: {region: eu-west-1}}, {name: rest, select: all}]
 deploy: {aws-ecs: {cluster: main, service: shop, container: web, image: "shop:{{version}}", pause: 12h, aws: {region: "{{labels.region}}"}}, timeout: 2h}
 bake: {min: 1h}
-`
+` + rollback
 	if err := os.WriteFile(filepath.Join(dir, "breakwater.yaml"), []byte(plan), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +70,13 @@ bake: {min: 1h}
 		}
 	}
 	const went = "Wave rest has passed, and b did not take that: deployment 2 of main/shop to shop:2 ended with ROLLBACK_SUCCESSFUL: an alarm was triggered"
-	does(core.ExitHalted, went, "v2 v1", "run", "--version", "v2", "--previous", "v1")
-	does(core.ExitHalted, went, "v2 v1", "run", "--version", "v2")
-	does(core.ExitDone, "", "v1 v1", "rollback", "--reason", "it went back")
+	if rollback == "" {
+		does(core.ExitRolledBack, went, "v1 v1", "run", "--version", "v2", "--previous", "v1")
+	} else {
+		does(core.ExitHalted, went, "v2 v1", "run", "--version", "v2", "--previous", "v1")
+		does(core.ExitHalted, went, "v2 v1", "run", "--version", "v2")
+		does(core.ExitDone, "", "v1 v1", "rollback", "--reason", "it went back")
+	}
 	for _, region := range regions {
 		cloud.Look(region, func(s *awstest.State) {
 			if hooks, _ := s.Services["main/shop"].Config["lifecycleHooks"].([]any); len(hooks) != 0 {

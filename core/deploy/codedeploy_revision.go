@@ -15,10 +15,11 @@ import (
 )
 
 // wanted is the revision that the act asks for. A rollback puts back what the rollout has replaced, as CodeDeploy has kept
-// it; where that is not known, what the plan says of the previous version.
+// it; where that is not known, or a person has named the version, what the plan says of it.
 func (d *delivery) wanted(ctx context.Context, over string) (*types.RevisionLocation, error) {
+	back := d.act.Rollback && !d.act.Named && over != nothing
 	switch {
-	case d.alias != nil && d.act.Rollback && over != nothing:
+	case d.alias != nil && back:
 		return d.version(ctx, over)
 	case d.alias != nil:
 		number, err := d.act.Fill(cmp.Or(d.Lambda.Version, "{{version}}"))
@@ -26,7 +27,7 @@ func (d *delivery) wanted(ctx context.Context, over string) (*types.RevisionLoca
 			return nil, err
 		}
 		return d.version(ctx, number)
-	case d.act.Rollback && over != nothing:
+	case back:
 		got, err := d.api.GetDeployment(ctx, &codedeploy.GetDeploymentInput{DeploymentId: &over})
 		if err != nil {
 			return nil, fmt.Errorf("deployment %s, which had put out what was there before, cannot be looked up: %w", over, said(err))

@@ -61,13 +61,13 @@ func (r *rolling) thisRollout(d defined) bool {
 }
 
 // wanted finds the task definition that the service is to run. A rollback puts back the one that the rollout has replaced;
-// there is none if the service runs nothing of it.
+// there is none if the service runs nothing of it. A version that a person has named is put there as a new one is.
 func (r *rolling) wanted(ctx context.Context) error {
 	newest, err := r.describe(ctx, sdk.ToString(r.runs.is.Family))
 	if err != nil {
 		return err
 	}
-	if r.act.Rollback {
+	if r.act.Rollback && !r.act.Named {
 		return r.back(ctx, newest)
 	}
 	over := r.runs.arn

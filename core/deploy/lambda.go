@@ -156,9 +156,10 @@ func (s *shift) decide(ctx context.Context) error {
 // ours reports whether the rollout of the act has changed the alias before, and nobody has said otherwise since.
 func (s *shift) ours() bool { return s.is.routed.rollout == shortRollout(s.act.Rollout) }
 
-// wanted is the version of the function that the act asks for. A rollback puts back what the rollout has replaced.
+// wanted is the version of the function that the act asks for. A rollback puts back what the rollout has replaced, unless a
+// person has named another version.
 func (s *shift) wanted(ctx context.Context) (string, error) {
-	if s.act.Rollback && s.ours() {
+	if s.act.Rollback && !s.act.Named && s.ours() {
 		return s.is.routed.over, nil
 	}
 	return s.resolve(ctx)

@@ -75,7 +75,7 @@ func TestLambda(t *testing.T) {
 				if s.Functions[target] == nil {
 					return ""
 				}
-				return map[string]string{"1": "v1", "2": "v2"}[f.Aliases["live"].Version]
+				return map[string]string{"1": "v1", "2": "v2", "3": "v3"}[f.Aliases["live"].Version]
 			},
 			func(*awstest.State) bool { return len(f.Aliases["live"].Weights) > 0 }, "PublishVersion")
 		w.Foreign = func(string) func() bool {

@@ -148,6 +148,7 @@ func (s *session) acts(st stage) []core.Act {
 			a.Attempt = t.Attempts
 		case st.back:
 			a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, cmp.Or(t.Version, s.r.Start.Version), max(1, t.Attempts), true
+			a.Named = s.r.To != ""
 		}
 		acts[i] = a
 	}

@@ -59,10 +59,36 @@ func TestConfirms(t *testing.T) {
 	})
 }
 
-// TestConfirmFailed halts before the next wave, and the re-run tells only the target that had not taken it.
+// TestConfirmFailed: a target that does not take it has all of them go back before the next wave, those that wait too.
 func TestConfirmFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene()
+		s.deploys.fail = func(a core.Act) error {
+			if a.Version == "v2!" && a.Target.Name == "w0-1" {
+				return errors.New("it went back by itself")
+			}
+			return nil
+		}
+		r, err := s.holding().Run(t.Context(), s.request("v2"))
+		if err != nil || r.State != core.StateRolledBack || r.Cause != core.CauseConfirm || r.Why != "Wave w0 has passed, and w0-1 did not take that: it went back by itself" {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for _, target := range r.Waves[0].Targets {
+			if target.Version != "v1" || target.Held {
+				t.Errorf("%+v", target)
+			}
+		}
+		if slices.Contains(s.deploys.names(), "w1-0=v2") {
+			t.Errorf("%v", s.deploys.names())
+		}
+	})
+}
+
+// TestConfirmFailedHalts where the plan says so, and the re-run tells only the target that had not taken it.
+func TestConfirmFailedHalts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene()
+		s.plan.Rollback.When = []core.Trigger{core.TriggerCheck}
 		broken := true
 		s.deploys.fail = func(a core.Act) error {
 			if broken && a.Version == "v2!" && a.Target.Name == "w0-1" {

@@ -434,6 +434,9 @@ func (p *process) Deploy(ctx context.Context, act core.Act) (string, error) {
 	if t.State != want {
 		p.t.Errorf("%s acts on %s, which the ledger calls %s", p.id.ID, t.Name, t.State)
 	}
+	if act.Named != (act.Rollback && r.To != "") {
+		p.t.Errorf("%+v while somebody has named %q", act, r.To)
+	}
 	if act.Rollback && act.Version != p.humans.wanted(r) {
 		p.t.Errorf("%s gets %s, not %s", t.Name, act.Version, p.humans.wanted(r))
 	}

@@ -317,7 +317,7 @@ func TestRollBackOfAFinishedRollout(t *testing.T) {
 			if r, err = s.engine().RollBack(t.Context(), core.Way{Reason: "v2 was fine", To: "v2"}); err != nil || r.State != core.StateRolledBack || len(r.Overrides) != 2 {
 				t.Fatalf("%+v, %v", r, err)
 			}
-			if a := s.deploys.acts[len(s.deploys.acts)-1]; a.Version != "v2" || a.Previous != "v1" || !a.Rollback {
+			if a := s.deploys.acts[len(s.deploys.acts)-1]; a.Version != "v2" || a.Previous != "v1" || !a.Rollback || !a.Named {
 				t.Errorf("%+v", a)
 			}
 			req := s.request("v4")

@@ -65,18 +65,22 @@ func Run(t *testing.T, open func(t *testing.T, b Behavior, timeout time.Duration
 	t.Run("proof", func(t *testing.T) { proves(t, open(t, Lies, time.Minute), act) })
 }
 
-// deploys goes forwards, forwards again as after a cut, and back.
+// deploys goes forwards, forwards again as after a cut, and back; then forwards, and back to a version that was never there.
 func deploys(t *testing.T, w World, act core.Act) {
-	again := act
-	again.Attempt = 2
-	for _, act := range []core.Act{act, again, back(act)} {
+	again, third := act, act
+	again.Attempt, third.Attempt = 2, 3
+	named := back(third)
+	named.Version, named.Named = "v3", true
+	for _, act := range []core.Act{act, again, back(again), third, named} {
 		deployed(t, w, w.Driver, act)
 	}
 	if got := w.Version("another"); got != "" {
 		t.Errorf("a target that was not asked for runs %q", got)
 	}
 	if c, ok := w.Driver.(core.Confirmer); ok && c.Holds() {
-		confirms(t, w, c, again)
+		fourth := act
+		fourth.Attempt = 4
+		confirms(t, w, c, fourth)
 	}
 }
 
