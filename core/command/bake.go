@@ -24,7 +24,7 @@ func (c *bakeCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	if err := s.inRun("bake"); err != nil {
+	if err := s.inRun(ctx, "bake"); err != nil {
 		return err
 	}
 	s.wait = core.Wait(c.Wait)

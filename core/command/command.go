@@ -189,6 +189,8 @@ type ship struct {
 	log     core.Log
 	law     *lawbook     // the policy that was asked for; nil: none was, or it was not read yet
 	wait    core.Wait    // how to wait for bakes, whatever the plan says; empty: as it says
+	divides bool         // a matrix may have any number of jobs, because it is divided
+	gang    *gang        // that a job works with which leaves acts to others of the CI run; nil: it leaves none
 	round   *round       // of a tick: people are told of what it wrote, and of nothing else; nil: this is none
 	drivers []any        // that were opened: some count what they ask
 	looks   report.Looks // what the checks saw, for the report
@@ -208,6 +210,7 @@ func newShip(env Env) *ship {
 	if s.forge = env.Forge; s.forge == nil {
 		s.forge = &local{user: s.environ["USER"], out: env.Stdout}
 	}
+	_, s.divides = s.forge.(core.Divider)
 	s.log = s.forge.Log()
 	return s
 }

@@ -24,6 +24,44 @@ func crewOf(id string) (run string, attempt int) {
 	return run, attempt
 }
 
+// A gang is one attempt of a CI run, whose jobs act as one.
+type gang struct {
+	run     string
+	attempt int
+}
+
+// inRun joins the attempt of the CI run that the job is part of. It refuses to leave something to jobs that nobody would
+// know of.
+func (s *ship) inRun(ctx context.Context, command string) error {
+	var g gang
+	forge, ok := s.forge.(core.Foreman)
+	if ok {
+		var err error
+		if g.run, g.attempt, err = forge.Crew(ctx); err != nil {
+			return err
+		}
+	}
+	if g.run == "" {
+		return usage{fmt.Errorf("breakwater %s works around jobs of a CI run, and there is none here that it knows the jobs of; use breakwater run", command)}
+	}
+	s.gang = &g
+	return nil
+}
+
+// newestJob is the newest job that the run had when this process first looked.
+func (s *ship) newestJob(ctx context.Context) (newest int64, err error) {
+	for attempt := range s.gang.attempt {
+		jobs, err := s.forge.(core.Foreman).Jobs(ctx, s.gang.run, attempt+1)
+		if err != nil {
+			return 0, err
+		}
+		for _, j := range jobs {
+			newest = max(newest, j.ID)
+		}
+	}
+	return newest, nil
+}
+
 // crew tells what became of acts that were left to jobs of the CI run: from the forge's own list of the jobs, an attempt
 // at a time, and from the target itself, if the plan says how to ask it.
 func (s *ship) crew(dir string) engine.Jobs {
@@ -34,14 +72,13 @@ func (s *ship) crew(dir string) engine.Jobs {
 	return func(ctx context.Context, g engine.Gear, acts []core.Act, by string) ([]core.Result, error) {
 		named, ok := g.Plan.Deploy.Options.(*core.Jobs)
 		run, first := crewOf(by)
-		me := s.forge.Job().Actor
-		if !ok || run != me.Run || first == 0 {
+		if !ok || s.gang == nil || run != s.gang.run || first == 0 {
 			return nil, engine.Unheard{Reason: fmt.Sprintf("%s was announced by %s, so what became of it is not known here. Re-run all jobs.", listed(acts), by)}
 		}
 		var results []core.Result
 		var seen []string
 		left := slices.Clone(acts)
-		for attempt := me.Attempt; attempt >= first && len(left) > 0; attempt-- { // an attempt may leave out what went well before
+		for attempt := s.gang.attempt; attempt >= first && len(left) > 0; attempt-- { // an attempt may leave out what went well before
 			jobs, err := forge.Jobs(ctx, run, attempt)
 			if err != nil {
 				return nil, err

@@ -115,6 +115,7 @@ type session struct {
 	*journal
 	gear    Gear
 	stint   *stint // nil: all of the rollout
+	leaves  bool   // what goes back is for another run of the CI system to announce
 	through string // the last wave that this process works on; empty: there is none that is too far
 	bake    lookout
 	hours   timetable

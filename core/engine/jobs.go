@@ -222,6 +222,9 @@ func (s *session) announce(ctx context.Context, step core.Step) error {
 
 // announceBack writes down that jobs put the previous version back on all that is left, newest wave first.
 func (s *session) announceBack(ctx context.Context) error {
+	if s.leaves {
+		return cmp.Or(s.release(ctx), errHanded)
+	}
 	if s.stint != nil {
 		return errHanded
 	}
