@@ -40,7 +40,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	way := core.Way{Reason: c.Reason, To: c.To}
+	way := core.Way{Reason: c.Reason, To: c.To, Stands: c.Acts != ""}
 	if c.Reason != "" {
 		err = s.mayOverride(ctx, c.policyFlag, l, core.OverrideRollback)
 	} else if l.RevertedByJobs() {
@@ -71,7 +71,7 @@ func (c *rollbackCmd) byJobs(ctx context.Context, s *ship, l *loaded, way core.W
 		if c.Child == "" {
 			r, err := e.RollBack(ctx, way)
 			if err == nil {
-				err = c.write(ctx, s, l.dir, e.Announced(r))
+				err = c.write(ctx, s, l.dir, c.of(e, r))
 			}
 			return r, err
 		}

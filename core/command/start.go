@@ -64,7 +64,7 @@ func (c *startCmd) Run(ctx context.Context, s *ship) error {
 	}
 	return s.rollOut(ctx, l, c.rolloutFlags, task{done: c.done, outputs: c.outputs(l.Deploy.Parallel), work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		req := ask(show)
-		req.Resume = c.Resume
+		req.Resume, req.Stands = c.Resume, c.Acts != ""
 		cut := req.Waves
 		req.Waves = func(ctx context.Context) ([]core.StartWave, error) {
 			waves, err := cut(ctx)
@@ -72,8 +72,8 @@ func (c *startCmd) Run(ctx context.Context, s *ship) error {
 		}
 		r, err := e.Start(ctx, req, c.Wave)
 		if err == nil {
-			show.Say("Jobs to deploy: %d.", len(e.Announced(r)))
-			err = c.write(ctx, s, l.dir, e.Announced(r))
+			show.Say("Jobs to deploy: %d.", len(c.of(e, r)))
+			err = c.write(ctx, s, l.dir, c.of(e, r))
 		}
 		return r, err
 	}})
@@ -103,6 +103,14 @@ func (s *ship) handable(p *core.Plan, waves []core.StartWave) error {
 // actsFlag is where jobs whose number was known before find what they are to do.
 type actsFlag struct {
 	Acts string `help:"Write what each target's job needs to know to this file, instead of giving a matrix: the newest job of the run on the first line, then TARGET NAME=VALUE on each. A job whose target is not in it has nothing to do." placeholder:"FILE"`
+}
+
+// of are the acts that are left to jobs. Those who find them in a file may be of another attempt than who announced them.
+func (f actsFlag) of(e *engine.Engine, r *core.Rollout) []core.Act {
+	if f.Acts != "" {
+		return e.Handed(r)
+	}
+	return e.Announced(r)
 }
 
 // write leaves acts behind for the jobs that carry them out. A job that is created later must ask again.

@@ -79,6 +79,8 @@ func (e *Engine) goesOnBack(p *core.Plan, r *core.Rollout, way core.Way) ([]core
 		return nil, Refused{Reason: fmt.Sprintf("Rollout %s, which goes back, is of version %s, not of %s. Run its own jobs again.", r.ID, r.Start.Version, way.Of)}
 	case r.State == core.StateRollbackFailed:
 		return e.resumes(r), nil
+	case way.Stands && len(e.Handed(r)) > 0 && len(e.Handed(r)) == notBack(r):
+		return nil, idle{r} // what became of it is for the bake to learn
 	case r.Lease.Holder.ID == e.Actor.ID && len(e.Announced(r)) > 0 && len(e.Announced(r)) == notBack(r):
 		return nil, idle{r} // another job of this attempt has announced it
 	default:

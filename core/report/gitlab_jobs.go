@@ -258,7 +258,7 @@ func (c Child) back() []namedJob {
 	t := gitlabTrigger{Stage: stageBack, Needs: []string{"rollback"}}
 	t.Trigger.Include = []gitlabArtifact{{backFile, "rollback"}}
 	t.Trigger.Strategy, t.Trigger.Forward.Pipeline = "depend", true
-	return []namedJob{{"rollback", j}, {"put back", t}}
+	return []namedJob{{"rollback", j}, {"put-back", t}}
 }
 
 // GitLabBack writes the pipeline that puts back what goes back of a rollout, the newest wave first: a job that announces it,
@@ -288,11 +288,11 @@ func GitLabBack(w io.Writer, c Child, r *core.Rollout) error {
 	first := namedJob{"announce", announce}
 	if len(jobs) == 0 {
 		announce.Script = []string{"echo Nothing goes back."}
-		first = namedJob{"nothing goes back", announce}
+		first = namedJob{"nothing-goes-back", announce}
 	} else {
 		end := c.chained(stageEnd, "breakwater bake --wait inline", c.Plan.Rollback.Verify)
 		end.Dependencies = &[]string{}
-		stages, jobs = append(stages, stageEnd), append(jobs, namedJob{stageEnd, end})
+		stages, jobs = append(stages, stageEnd), append(jobs, namedJob{"rolled-back", end})
 	}
 	if err := p.begin(c, stages); err != nil {
 		return err
