@@ -399,6 +399,22 @@ func TestMatrixRetriesByItself(t *testing.T) {
 	if !strings.Contains(m.said, "deployed to 4 targets") {
 		t.Error(m.said)
 	}
+
+	m.write("sick", "") // and the same on the way back
+	m.wave(core.ExitRollbackIncomplete, "rest", nil, "--resume")
+	m.run(core.ExitDone, "rollback", "rollback", "--child", "back.yml", "--include", "jobs.yml")
+	m.begin(m.read("back.yml"))
+	m.run(core.ExitDone, "announce", "rollback", "--acts", "acts.txt")
+	m.begins("one-box: rollback: [a1]")
+	m.begins("some 1: rollback: [b4]")
+	m.ends("some 1: rollback: [b4]", "failed")
+	m.retry("some 1: rollback: [b4]")
+	m.act(backAgain, nil)
+	m.ends("one-box: rollback: [a1]", "success")
+	m.run(core.ExitRolledBack, "rolled-back", "bake", "--wait", "inline")
+	if len(m.did) != 11 || !slices.Contains(m.did, "rollback b4") {
+		t.Errorf("done: %v", m.did)
+	}
 }
 
 // TestMatrixRollsBack: what the checks do not like goes back by a pipeline of its own, newest wave first; what did not go back is
