@@ -27,7 +27,7 @@ type rollbackCmd struct {
 	rolloutFlags
 	actsFlag
 	childFlags
-	Child   string `help:"Announce nothing, but write a child pipeline for GitLab to this file whose jobs announce and do it. One in which nothing goes back is written as well." placeholder:"FILE"`
+	Child   string `help:"Announce nothing, but write a child pipeline of GitLab to this file, whose jobs do that and put the version back. If nothing goes back, its one job says so." placeholder:"FILE"`
 	Reason  string `help:"Why. It is in the ledger and in every report. Needed unless a rollback is under way already, which goes on." placeholder:"TEXT"`
 	Version string `help:"What goes back by jobs, where no reason is given. Default: the commit."`
 	To      string `help:"Put this version on every target. It must have gone out well on this line before." placeholder:"VERSION"`

@@ -102,7 +102,7 @@ func (s *ship) handable(p *core.Plan, waves []core.StartWave) error {
 
 // actsFlag is where jobs whose number was known before find what they are to do.
 type actsFlag struct {
-	Acts string `help:"Write what each target's job needs to know to this file, instead of giving a matrix: the newest job of the run on the first line, then TARGET NAME=VALUE on each. A job whose target is not in it has nothing to do." placeholder:"FILE"`
+	Acts string `help:"Give no matrix, but write what jobs need to know to this file: the id of the newest job, then TARGET NAME=VALUE, a line each. A job whose target is not in it has nothing to do." placeholder:"FILE"`
 }
 
 // of are the acts that are left to jobs. Those who find them in a file may be of another attempt than who announced them.
