@@ -94,7 +94,7 @@ func (f *Forge) jobsOf(ctx context.Context, api *gitlab.Client, pipeline int) ([
 }
 
 func (f *Forge) unlisted(api *gitlab.Client, pipeline int, err error) error {
-	return api.Refused(fmt.Sprintf("show the jobs of pipeline %d, by which it is known what became of them", pipeline), readScope, err)
+	return api.Refused(fmt.Sprintf("show the jobs of pipeline %d, by which it is known what became of them", pipeline), writeScope, err)
 }
 
 // attempts are the instants at which the attempts of a pipeline began, the first one at the beginning of time. A later one

@@ -599,7 +599,7 @@ func TestMatrixRefuses(t *testing.T) {
 	}
 	m.write("breakwater.yaml", twelve)
 	m.forge.Meddle(nil)
-	for token, says := range map[string]string{"": "Set BREAKWATER_TOKEN to a project access token with the scope read_api", "glpat-old": "BREAKWATER_TOKEN is wrong or has expired"} {
+	for token, says := range map[string]string{"": "Set BREAKWATER_TOKEN to a project access token with the scope api", "glpat-old": "BREAKWATER_TOKEN is wrong or has expired"} {
 		environ := append(m.forge.JobEnviron(), "GITLAB_CI=true", "CI_COMMIT_SHA="+m.sha, "CI_PIPELINE_ID=70", "CI_JOB_ID=1", "CI_JOB_NAME=x", "BREAKWATER_TOKEN="+token)
 		var out bytes.Buffer
 		forge, _ := gitlab.New(environ, &out, &out, cli.WallClock{})
