@@ -117,9 +117,7 @@ func (c Child) base(back bool) string {
 func (c Child) guard(announce string) gitlabGuard {
 	fill := strings.NewReplacer("FILE", actsFile, "ANNOUNCE", announce)
 	return gitlabGuard{Image: c.image(), Variables: c.common().Variables, Script: []string{fill.Replace(`read -r breakwater_newest <FILE
-if [ "$CI_JOB_ID" -gt "$breakwater_newest" ]; then
-  ANNOUNCE --acts FILE || exit $?
-fi
+[ "$CI_JOB_ID" -le "$breakwater_newest" ] || ANNOUNCE --acts FILE || exit $?
 breakwater_act=
 while IFS= read -r breakwater_line; do
   case $breakwater_line in

@@ -3,6 +3,9 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -247,5 +250,68 @@ func TestGitLabJobsGolden(t *testing.T) {
 	back, _ := writtenBack(t, c, goingBack(c, 2))
 	for name, got := range map[string]string{"gitlab-jobs.yml": text, "gitlab-jobs-back.yml": back} {
 		golden(t, name, got)
+	}
+}
+
+// TestGitLabJobsGuard runs what a job begins with: nothing is done to a target that the file does not name, and a job that was
+// run again announces itself, or ends. What a target is told is data, whatever it holds.
+func TestGitLabJobsGuard(t *testing.T) {
+	const acts = "100\na BREAKWATER_ACTION=deploy\na BREAKWATER_VERSION=v2 $(touch pwned) `touch pwned`; 'x\" \\\\ \na BREAKWATER_LABEL_X=\nab BREAKWATER_VERSION=v9\n"
+	guard := byJobs(1, 1, 1, core.Bake{}).guard("breakwater again").Script[0]
+	for _, test := range []struct {
+		name, target, id, acts string
+		again                  string // what breakwater does
+		code                   int
+		says                   string
+	}{
+		{"as announced", "a", "100", acts, "exit 9", 0, "does deploy v2 $(touch pwned) `touch pwned`; 'x\" \\\\  to a, X is set"},
+		{"not in the file", "c", "99", acts, "exit 9", 0, "Nothing to do"},
+		{"a name that is the end of another", "b", "99", acts, "exit 9", 0, "Nothing to do"},
+		{"a name that is a pattern", "?", "99", acts, "exit 9", 0, "Nothing to do"},
+		{"run again", "a", "101", acts, `[ "$*" = "again --acts breakwater-acts.txt" ] && printf '200\na BREAKWATER_VERSION=v3\n' >breakwater-acts.txt`, 0, "does  v3 to a"},
+		{"run again with nothing left", "a", "101", acts, "echo 200 >breakwater-acts.txt", 0, "Nothing to do"},
+		{"run again and refused", "a", "101", acts, "exit 3", 3, ""},
+		{"run again without the binary", "a", "101", acts, "", 127, ""},
+		{"no file", "a", "99", "", "exit 9", -1, ""},
+		{"no number", "a", "99", "x\na BREAKWATER_VERSION=v2\n", "exit 9", -1, ""},
+	} {
+		for _, shell := range []string{"sh -e", "bash -eo pipefail"} {
+			dir := t.TempDir()
+			write := func(name, text string) {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.acts != "" {
+				write("breakwater-acts.txt", test.acts)
+			}
+			if test.again != "" {
+				write("breakwater", "#!/bin/sh\n"+test.again+"\n")
+			}
+			write("job", guard+`printf 'does %s %s to %s%s' "${BREAKWATER_ACTION:-}" "$BREAKWATER_VERSION" "$BREAKWATER_TARGET" "${BREAKWATER_LABEL_X+, X is set}"`+"\n")
+			args := append(strings.Fields(shell), "job")
+			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Dir, cmd.Env = dir, []string{"PATH=" + dir + ":/usr/bin:/bin", "CI_JOB_ID=" + test.id, "BREAKWATER_TARGET=" + test.target}
+			out, _ := cmd.Output() // its code is looked at
+			code := cmd.ProcessState.ExitCode()
+			if code != test.code && (test.code >= 0 || code == 0) || !strings.Contains(string(out), test.says) || test.says == "" && len(out) > 0 {
+				t.Errorf("%s, %s: exit %d\n%s", test.name, shell, code, out)
+			}
+			if _, err := os.Stat(filepath.Join(dir, "pwned")); err == nil {
+				t.Errorf("%s: a value was run", test.name)
+			}
+		}
+	}
+}
+
+// TestGitLabJobsThatDoNotGoBack: where a command puts the version back, or nothing does, no job waits for a failure.
+func TestGitLabJobsThatDoNotGoBack(t *testing.T) {
+	byCommand, never := byJobs(1, 2, 1, core.Bake{}), byJobs(1, 2, 1, core.Bake{})
+	byCommand.Plan.Rollback.Driver = "run"
+	never.Plan.Rollback.When = nil
+	for _, c := range []Child{byCommand, never} {
+		if text, jobs := written(t, c); jobs["rollback"] != nil || jobs["put-back"] != nil || strings.Contains(text, stageBack) {
+			t.Errorf("jobs: %v", jobs)
+		}
 	}
 }
