@@ -290,8 +290,9 @@ type Foreman interface {
 	// later attempt has a higher number, and begins only after something of the one before has failed or was cancelled. The
 	// run is empty if there is none.
 	Crew(ctx context.Context) (run string, attempt int, err error)
-	// Jobs returns the jobs of one attempt of a run, named as by Crew: of each name the newest. The job X of a matrix that is
-	// called NAME is "NAME (X)", and one that is called by OTHER, or is part of it, "OTHER / NAME (X)".
+	// Jobs returns the jobs of one attempt of a run, named as by Crew: of each name the newest, but for one that never began
+	// where another did. The job X of a matrix that is called NAME is "NAME (X)", and one that is called by OTHER, or is part
+	// of it, "OTHER / NAME (X)".
 	Jobs(ctx context.Context, run string, attempt int) ([]RunJob, error)
 }
 

@@ -62,7 +62,10 @@ func (f *Forge) Jobs(ctx context.Context, run string, attempt int) ([]core.RunJo
 	}
 	began, last := attempts(jobs), make(map[string]gitlab.Job)
 	for _, j := range jobs {
-		if attemptOf(began, j) == attempt {
+		if attemptOf(began, j) != attempt {
+			continue
+		}
+		if _, ran := last[j.Name]; !ran || jobOf(j).Outcome != core.OutcomeUntouched {
 			last[j.Name] = j
 		}
 	}

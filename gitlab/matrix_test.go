@@ -507,9 +507,37 @@ func TestMatrixCut(t *testing.T) {
 	m.retry("some 2: deploy: [b2]", "some 3: deploy: [b3]", "some: verdict")
 	m.act(startAgain, map[string]string{"b3": "canceled"})
 	m.run(core.ExitRollbackIncomplete, "some: verdict", "bake", "--wave", "2", "--wait", "inline")
-	m.back(core.ExitRolledBack, nil)
+	m.back(core.ExitRollbackIncomplete, map[string]string{"b1": "canceled"})
 	if !slices.Contains(m.did, "rollback b3") {
 		t.Errorf("done: %v", m.did)
+	}
+	m.retry("rolled-back") // alone: nobody has announced what is left
+	m.run(core.ExitRollbackIncomplete, "rolled-back", "bake", "--wait", "inline")
+	m.retry("some 1: rollback: [b1]", "rolled-back")
+	m.act(backAgain, nil)
+	m.run(core.ExitRolledBack, "rolled-back", "bake", "--wait", "inline")
+}
+
+// TestMatrixRetriesThatNeverBegan: what a job has done to its target is not undone by another that was cancelled before it had a
+// runner, whether or not that begins an attempt.
+func TestMatrixRetriesThatNeverBegan(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"failed", "canceled", "success"} {
+		m := newMatrix(t, twelve+"rollback: {when: []}\n")
+		m.first()
+		m.release("v2")
+		m.run(core.ExitDone, "one-box: start", "start", "--wave", "1", "--acts", "acts.txt")
+		m.act(startAgain, map[string]string{"a1": first})
+		m.retry("one-box: deploy: [a1]")
+		m.ends("one-box: deploy: [a1]", "dropped")
+		if first == "success" {
+			m.run(core.ExitDone, "one-box: verdict", "bake", "--wave", "1", "--wait", "inline")
+			continue
+		}
+		m.run(core.ExitHalted, "one-box: verdict", "bake", "--wave", "1", "--wait", "inline")
+		if !strings.Contains(m.said, "The deploy failed on a1 of wave one-box.") {
+			t.Errorf("after one that %s: %s", first, m.said)
+		}
 	}
 }
 

@@ -273,7 +273,7 @@ func handed(r *core.Rollout) []core.Act {
 			a := core.Act{Rollout: r.ID, Wave: w.Name, Target: t.Target, Version: r.Start.Version, Previous: t.Previous, Attempt: t.Attempts}
 			switch {
 			case r.State == core.StateDeploying && t.State == core.TargetDeploying:
-			case r.State == core.StateRollingBack && t.State == core.TargetRollingBack && t.Version == "":
+			case r.State == core.StateRollingBack && t.State == core.TargetRollingBack && t.Version == "" && t.By != "":
 				a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, r.Start.Version, max(1, t.Attempts), true
 			default:
 				continue
