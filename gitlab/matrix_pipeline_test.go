@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -154,34 +155,9 @@ func (c *clerk) create(pipeline int, name string) gitlabtest.Job {
 
 // creates makes a pipeline with all jobs of a file.
 func (c *clerk) creates(all *gitlabtest.State, pipeline int, file string) {
-	var root yaml.Node
-	if err := yaml.Unmarshal([]byte(c.s.read(file)), &root); err != nil {
-		c.s.t.Error(err)
-		return
-	}
 	all.Pipelines = append(all.Pipelines, gitlabtest.Pipeline{ID: pipeline, SHA: c.s.git(c.s.source, "rev-parse", "HEAD"), Ref: "main", Source: "parent_pipeline", Status: "running"})
-	keys := root.Content[0].Content
-	for i := 0; i < len(keys); i += 2 {
-		var job struct {
-			Script   any
-			Parallel struct {
-				Matrix []map[string][]string
-			}
-		}
-		name := keys[i].Value
-		if keys[i+1].Kind != yaml.MappingNode || name[0] == '.' || keys[i+1].Decode(&job) != nil || job.Script == nil {
-			continue
-		}
-		names := []string{name}
-		for _, m := range job.Parallel.Matrix {
-			names = nil
-			for _, target := range m["BREAKWATER_TARGET"] {
-				names = append(names, fmt.Sprintf("%s: [%s]", name, target))
-			}
-		}
-		for _, name := range names {
-			all.Jobs = append(all.Jobs, c.create(pipeline, name))
-		}
+	for _, name := range jobsIn(c.s.t, c.s.read(file)) {
+		all.Jobs = append(all.Jobs, c.create(pipeline, name))
 	}
 }
 
@@ -247,4 +223,23 @@ func TestPipelineMatrixRetry(t *testing.T) {
 	c.run(job{pipeline: 63, only: "rest: deploy: [shop-2]"}).ended(t, []string{"rest: deploy: [shop-2]=pass"}, "Nothing to do:")
 	c.run(job{pipeline: 64}).ended(t, matrixWhole, "SUCCEEDED", "Nothing to do:") // the same version once more
 	c.wasDeployed(v2, "shop-1", "shop-2", "shop-3", "shop-3")
+}
+
+// TestPipelineMatrixIncludes keeps what GitLab makes of a child pipeline with jobs of the project's own: what these have beside a
+// script is theirs.
+func TestPipelineMatrixIncludes(t *testing.T) {
+	c := newClerk(t)
+	jobs := filepath.Join(c.s.source, ".gitlab", "breakwater-jobs.yml")
+	c.s.write(jobs, c.s.read(filepath.Join(e2e, "matrix-jobs.yml"))+"  image: deploy:2\n  tags: [production]\n  before_script: [./login.sh]\n  variables: {SITE: eu}\n")
+	plan := exec.Command(binary(t), "plan", "--format", "gitlab", "--include", ".gitlab/breakwater-jobs.yml", "--output", ".gitlab-ci.yml", "--image", "deploy:1")
+	plan.Dir, plan.Env = c.s.source, c.s.environ()
+	if out, err := plan.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	c.commit("welcome")
+	got, err := c.s.engine("--preview")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, got)
+	}
+	golden(t, filepath.Join("testdata", "matrix.yml"), got)
 }
