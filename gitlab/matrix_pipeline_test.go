@@ -213,7 +213,7 @@ func TestPipelineMatrixRetry(t *testing.T) {
 
 	c.s.bringUp("shop-3")
 	c.run(job{pipeline: 63, only: "rest: deploy: [shop-3]"}).
-		ended(t, []string{"rest: deploy: [shop-3]=pass"}, "breakwater start --resume", "resumed it", "Jobs to deploy: 1.", "deploy "+v2+" in place of "+v1)
+		ended(t, []string{"rest: deploy: [shop-3]=pass"}, "resumed it", "Jobs to deploy: 1.", "deploy "+v2+" in place of "+v1)
 	for _, name := range []string{"rest: bake", "rest: look 1s", "rest: verdict"} {
 		c.run(job{pipeline: 63, only: name}).ended(t, []string{name + "=pass"})
 	}
