@@ -617,6 +617,9 @@ func TestMatrixRefuses(t *testing.T) {
 		{strings.Replace(twelve, "jobs: {}", `jobs: {deploy: "{target} now"}`, 1), "call it NAME ({target})", core.ExitUsage, []string{"plan", "--format", "gitlab", "--include", "x.yml"}},
 		{strings.Replace(twelve, "jobs: {}", `jobs: {rollback: "a: b ({target})"}`, 1), "call it NAME ({target})", core.ExitUsage, []string{"plan", "--format", "gitlab", "--include", "x.yml"}},
 		{twelve, "use breakwater start before those jobs", core.ExitUsage, []string{"run", "--first-release"}},
+		{twelve, "no tick can start the jobs of acme/shop/-/pipelines/70 again", core.ExitUsage, []string{"bake", "--wait", "park"}},
+		{strings.Replace(twelve, "min: 0s,", "min: 0s, wait: park,", 1), "pass --wait leave", core.ExitUsage, []string{"bake"}},
+		{strings.Replace(twelve, "min: 0s,", "min: 0s, wait: park,", 1), "No rollout of version", core.ExitBlocked, []string{"bake", "--wait", "leave"}},
 		{twelve, "This job only goes on with one", core.ExitBlocked, []string{"start", "--resume", "--acts", "acts.txt"}},
 		{strings.Replace(twelve, "jobs: {}", "run: ./deploy.sh", 1), "does not leave rollbacks to jobs", core.ExitUsage, []string{"rollback", "--child", "x.yml", "--reason", "r"}},
 	} {

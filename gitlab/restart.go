@@ -45,10 +45,6 @@ func runOf(project, run string) (pipeline int, job string, err error) {
 	rest, ours := strings.CutPrefix(run, project+"/-/pipelines/")
 	number, job, named := strings.Cut(rest, "/")
 	pipeline, bad := strconv.Atoi(number)
-	if ours && !named && bad == nil {
-		return 0, "", fmt.Errorf("the jobs of pipeline %d act as one, and nobody knows which of them to start again: "+
-			"have a later job of it go on, with breakwater bake --wait inline", pipeline)
-	}
 	if !ours || !named || bad != nil {
 		return 0, "", fmt.Errorf("run %q is none of %s: tick in the project that the rollout runs in", run, project)
 	}

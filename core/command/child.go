@@ -69,8 +69,7 @@ func (c *childFlags) pipeline(s *ship, l *loaded) (report.Child, error) {
 
     %s:
       script:
-        - ./deploy.sh # puts $BREAKWATER_VERSION on $BREAKWATER_TARGET, in either direction
-`, l.file, report.GitLabDeploy)}
+        - ./deploy.sh # puts $BREAKWATER_VERSION on $BREAKWATER_TARGET, in either direction`, l.file, report.GitLabDeploy)}
 	}
 	return child, nil
 }
