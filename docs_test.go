@@ -275,8 +275,9 @@ func TestActionInputs(t *testing.T) {
 			}
 		}
 		delete(flags, "help")
-		delete(flags, "json")                                                                                                      // a step has outputs
-		for _, flag := range map[string][]string{"plan": {"environment", "image", "include"}, "gate": {"status-check"}}[command] { // are for GitLab
+		delete(flags, "json") // a step has outputs
+		for _, flag := range map[string][]string{"plan": {"environment", "image", "include"}, "gate": {"status-check"}, "start": {"acts"},
+			"rollback": {"acts", "child", "environment", "image", "include"}}[command] { // are for GitLab
 			delete(flags, flag)
 		}
 		if got, want := slices.Sorted(maps.Keys(action.Inputs)), slices.Sorted(maps.Keys(flags)); !slices.Equal(got, want) {

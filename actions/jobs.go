@@ -14,6 +14,11 @@ import (
 
 var _ core.Foreman = (*Forge)(nil)
 
+// Crew implements [core.Foreman]: the run and the attempt are those of the job.
+func (f *Forge) Crew(context.Context) (run string, attempt int, err error) {
+	return f.job.Actor.Run, f.job.Actor.Attempt, nil
+}
+
 // Jobs implements [core.Foreman] for runs of the job's repository.
 func (f *Forge) Jobs(ctx context.Context, run string, attempt int) ([]core.RunJob, error) {
 	api, err := f.api()
@@ -40,7 +45,7 @@ func (f *Forge) Jobs(ctx context.Context, run string, attempt int) ([]core.RunJo
 }
 
 func jobOf(j *gh.WorkflowJob) core.RunJob {
-	job := core.RunJob{Name: j.GetName(), Said: j.GetConclusion(), URL: j.GetHTMLURL()}
+	job := core.RunJob{ID: j.GetID(), Name: j.GetName(), Said: j.GetConclusion(), URL: j.GetHTMLURL()}
 	if j.GetStatus() != "completed" {
 		return job
 	}

@@ -224,7 +224,7 @@ func (r *Rollout) resume(e Event) {
 		r.State = StateRollingBack
 		for _, t := range r.targets() {
 			if t.State == TargetRollbackFailed {
-				t.State = TargetRollingBack
+				t.State, t.By = TargetRollingBack, ""
 			}
 		}
 		return
@@ -272,7 +272,7 @@ func (r *Rollout) rollBack(e Event) {
 		t := &r.Waves[p.wave].Targets[p.target]
 		t.InScope, t.Previous, t.Held = true, cmp.Or(e.To, t.Previous), false
 		if t.State == TargetRollbackFailed || t.State == TargetRolledBack {
-			t.State = TargetRollingBack
+			t.State, t.By = TargetRollingBack, ""
 		}
 		r.Waves[p.wave].State = WaveRollingBack
 	}
@@ -296,7 +296,7 @@ func (r *Rollout) reverted(e Event) {
 		case OutcomeFailed:
 			t.State, t.Error, t.Tail = TargetRollbackFailed, res.Error, res.Tail
 		default: // cut or untouched: it is still to be done
-			t.State = TargetRollingBack
+			t.State, t.By = TargetRollingBack, ""
 		}
 	}
 	for i := range r.Waves {

@@ -55,6 +55,7 @@ const (
 
 // A RunJob is one job of a CI run.
 type RunJob struct {
+	ID      int64 // rises with when it was created
 	Name    string
 	Outcome Outcome // empty: it is not over
 	Said    string  // what the forge says of how it ended, in one word

@@ -7,8 +7,8 @@ const DriverJobs = "jobs"
 
 // Jobs are the options of [DriverJobs]: how the jobs are named, by which their outcomes are found again.
 type Jobs struct {
-	Deploy   string `json:"deploy,omitempty" jsonschema_description:"Name of the job that deploys a target, with {target} in its place. Default: deploy ({target})."`
-	Rollback string `json:"rollback,omitempty" jsonschema_description:"Name of the job that puts the previous version back. Default: rollback ({target})."`
+	Deploy   string `json:"deploy,omitempty" jsonschema_description:"Name of the job that deploys a target, with {target} in its place. Default: deploy ({target}), which on GitLab is deploy: [{target}]."`
+	Rollback string `json:"rollback,omitempty" jsonschema_description:"Name of the job that puts the previous version back. Default: rollback ({target}), which on GitLab is rollback: [{target}]."`
 }
 
 // Name is the name of the job that carries out an act.

@@ -331,8 +331,19 @@ type Restarter interface {
 
 // A Foreman is a Forge that knows what became of the jobs of a CI run.
 type Foreman interface {
-	// Jobs returns the jobs of one attempt of a run, named as in [Actor.Run].
+	// Crew says which run the job is one of whose jobs are told apart by attempts, and which attempt of it is at work now. A
+	// later attempt has a higher number, and begins only after something of the one before has failed or was cancelled. The
+	// run is empty if there is none.
+	Crew(ctx context.Context) (run string, attempt int, err error)
+	// Jobs returns the jobs of one attempt of a run, named as by Crew: of each name the newest, but for one that never began
+	// where another did. The job X of a matrix that is called NAME is "NAME (X)", and one that is called by OTHER, or is part
+	// of it, "OTHER / NAME (X)".
 	Jobs(ctx context.Context, run string, attempt int) ([]RunJob, error)
+}
+
+// A Divider is a Foreman whose matrices may have as many jobs as they like, because Breakwater divides them.
+type Divider interface {
+	Divides()
 }
 
 // A Patient is a Forge that can say whether it lets this job do its work.

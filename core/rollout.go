@@ -66,7 +66,7 @@ type TargetRecord struct {
 	Version  string // what it runs as far as the ledger knows; empty if that is not known
 	Previous string // what goes back on it
 	Attempts int    // of the deploy; above zero, something was or may have been done to it
-	By       string // [Actor.ID] of who announced the newest act on it
+	By       string // [Actor.ID] of who announced the newest act on it; empty if it goes back and nobody has announced that
 	Left     bool   // a rollout that gave way to this one had touched it: it goes back with the others
 	InScope  bool   // of a rollback that was decided
 	Held     bool   // it waits to be told that its wave has passed, see [Confirmer]

@@ -9,6 +9,7 @@ import (
 type Way struct {
 	Of     string // version whose rollback goes on, if no reason is given; empty: whichever it is
 	Reason string
+	Stands bool   // what the same run of the CI system has left to jobs stays theirs, also where an earlier attempt of it did
 	To     string // the version that every target gets; empty: what was touched gets what was there before
 }
 

@@ -22,16 +22,28 @@ func (f *Forge) Examine(ctx context.Context, p *core.Plan) []core.Diagnosis {
 	if err != nil {
 		return []core.Diagnosis{{About: about, Health: core.HealthProblem, What: err.Error() + ".", Do: "Set it in the project's CI/CD variables, masked."}}
 	}
-	if api.ByJob() {
-		return []core.Diagnosis{jobTokenOnly(p)}
+	var found []core.Diagnosis
+	if p != nil && p.DeployedByJobs() {
+		found = append(found, f.listing(ctx))
 	}
-	found := []core.Diagnosis{f.scopes(ctx, api)}
+	if api.ByJob() {
+		return append(found, jobTokenOnly(p))
+	}
+	found = append(found, f.scopes(ctx, api))
 	now, err := api.Now(ctx)
 	if err != nil {
 		return append(found, core.Diagnosis{About: "clock", Health: core.HealthProblem, What: api.Refused("show the project", readScope, err).Error() + ".",
 			Do: "Give BREAKWATER_TOKEN the role Developer in this project."})
 	}
 	return append(found, core.Skew("GitLab", f.out.clock.Now(), now))
+}
+
+// listing says whether it can be known what became of jobs.
+func (f *Forge) listing(ctx context.Context) core.Diagnosis {
+	if _, _, err := f.Crew(ctx); err != nil {
+		return core.Diagnosis{About: "jobs", Health: core.HealthProblem, What: err.Error() + ".", Do: "The plan leaves the deploys to jobs, so somebody must be able to list them; docs/gitlab.md says who."}
+	}
+	return core.Well("jobs", "The jobs of the pipeline can be listed.")
 }
 
 // jobTokenOnly says what a job does without a token of the project.

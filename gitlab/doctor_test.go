@@ -58,3 +58,22 @@ func TestExamine(t *testing.T) {
 		t.Errorf("without any token it finds %+v", found)
 	}
 }
+
+// TestExamineJobs: a plan that leaves the deploys to jobs needs somebody who can list them.
+func TestExamineJobs(t *testing.T) {
+	plan := &core.Plan{Deploy: core.Deploy{Driver: core.DriverJobs}}
+	forge := gitlabtest.New(t)
+	for _, c := range []struct {
+		environ []string
+		health  core.Health
+		what    string
+	}{
+		{forge.Environ(), core.HealthOK, "can be listed"},
+		{forge.JobEnviron(), core.HealthProblem, "the job's own token may not do that"},
+	} {
+		f, _ := job(t, c.environ...)
+		if d := f.Examine(t.Context(), plan)[0]; d.About != "jobs" || d.Health != c.health || !strings.Contains(d.What, c.what) {
+			t.Errorf("it finds %+v", d)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type Forge struct {
 	untaken   sync.Once // it was said that an external status check takes no answer
 	freezes   freezes
 	entries   entries
+	lists     lists
 	mu        sync.Mutex
 	pipelines map[string]int   // of commits of others, see [Forge.attach]
 	merges    map[string]merge // by the names of changes

@@ -26,6 +26,9 @@ func (s *ship) actor(job core.Job) core.Actor {
 // the next learns.
 func (s *ship) actorOn(p *core.Plan) core.Actor {
 	a := s.actor(s.forge.Job())
+	if s.gang != nil {
+		a.Run, a.Attempt = s.gang.run, s.gang.attempt
+	}
 	if p.DeployedByJobs() && a.Run != "" {
 		a.ID = crewID(a.Run, a.Attempt)
 	}

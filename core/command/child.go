@@ -14,9 +14,9 @@ import (
 
 // childFlags say what a child pipeline is to be like.
 type childFlags struct {
-	Environment string `help:"With --format gitlab, the environment that the jobs deploy to. Default: the plan's." placeholder:"NAME"`
-	Image       string `help:"With --format gitlab, the image of the jobs. Default: that of their runner." placeholder:"NAME"`
-	Include     string `help:"With --format gitlab, a file of the repository that the child pipeline includes, for what its jobs have in common: default: {tags: ...}." placeholder:"FILE"`
+	Environment string `help:"Of a child pipeline of GitLab, the environment that the jobs deploy to. Default: the plan's." placeholder:"NAME"`
+	Image       string `help:"Of a child pipeline of GitLab, the image of the jobs. Default: that of their runner." placeholder:"NAME"`
+	Include     string `help:"Of a child pipeline of GitLab, a file of the repository that it includes, for what its jobs have in common: default: {tags: ...}; and for the job that deploys, if jobs do." placeholder:"FILE"`
 }
 
 var (
@@ -31,26 +31,49 @@ var (
 
 // child writes the child pipeline of a plan, if there can be one.
 func (c *planCmd) child(s *ship, w io.Writer, l *loaded, waves []core.StartWave) error {
-	environment := cmp.Or(c.Environment, l.Plan.Environment)
-	switch {
-	case l.DeployedByJobs():
-		return usage{fmt.Errorf("%s: a child pipeline deploys a wave in one job of its own, by a driver, and deploy.jobs leaves that to jobs of yours", l.file)}
-	case strings.Contains(l.again, "://***@"):
-		return usage{fmt.Errorf("%s: the jobs of a child pipeline would read their plan there too, and cannot be told the login that is in the URL; let git find it", l.file)}
-	case !environmentName.MatchString(environment):
-		return usage{fmt.Errorf("%q is no name of an environment: letters, digits, spaces and -_/.${} may be in it", environment)}
-	case c.Include != "" && !includedFile.MatchString(c.Include):
-		return usage{fmt.Errorf("--include %q is no file of the repository whose name ends in .yml", c.Include)}
+	child, err := c.pipeline(s, l)
+	if err != nil {
+		return err
 	}
+	child.Waves = waves
 	for name, spec := range l.Sources {
 		if metric.Kinds[spec.Type].Watches {
 			return usage{fmt.Errorf("%s: source %s knows only what it saw itself, and no job looks between those of a child pipeline: "+
 				"use another type of source, or one job for the whole rollout", l.file, name)}
 		}
 	}
-	return report.GitLab(w, report.Child{
-		Plan: l.Plan, File: l.again, Waves: waves, Environment: environment, Include: c.Include, Image: c.Image, Variables: s.handedDown(),
-	})
+	return report.GitLab(w, child)
+}
+
+// pipeline is what the child pipelines of a plan have in common, but for the waves.
+func (c *childFlags) pipeline(s *ship, l *loaded) (report.Child, error) {
+	child := report.Child{Plan: l.Plan, File: l.again, Environment: cmp.Or(c.Environment, l.Plan.Environment),
+		Include: c.Include, Image: c.Image, Variables: s.handedDown()}
+	switch {
+	case strings.Contains(l.again, "://***@"):
+		return child, usage{fmt.Errorf("%s: the jobs of a child pipeline would read their plan there too, and cannot be told the login that is in the URL; let git find it", l.file)}
+	case !environmentName.MatchString(child.Environment):
+		return child, usage{fmt.Errorf("%q is no name of an environment: letters, digits, spaces and -_/.${} may be in it", child.Environment)}
+	case c.Include != "" && !includedFile.MatchString(c.Include):
+		return child, usage{fmt.Errorf("--include %q is no file of the repository whose name ends in .yml", c.Include)}
+	}
+	named, ok := l.Deploy.Options.(*core.Jobs)
+	if !ok {
+		return child, nil
+	}
+	_, forth := report.BaseOfJobs(named.Deploy)
+	_, back := report.BaseOfJobs(named.Rollback)
+	if err := cmp.Or(forth, back); err != nil {
+		return child, usage{fmt.Errorf("%s: %w", l.file, err)}
+	}
+	if c.Include == "" {
+		return child, usage{fmt.Errorf(`%s leaves the deploys to jobs, and nothing says what those of the child pipeline do. Name a file of the repository with --include in which there is
+
+    %s:
+      script:
+        - ./deploy.sh # puts $BREAKWATER_VERSION on $BREAKWATER_TARGET, in either direction`, l.file, report.GitLabDeploy)}
+	}
+	return child, nil
 }
 
 func (s *ship) handedDown() map[string]string {

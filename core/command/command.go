@@ -195,6 +195,8 @@ type ship struct {
 	looks   report.Looks           // what the checks saw, for the report
 	closers []io.Closer            // what stays open until the command ends
 	fetched map[string]ledger.File // by the place that was asked for
+	divides bool                   // a matrix may have any number of jobs, because it is divided
+	gang    *gang                  // that a job works with which leaves acts to others of the CI run; nil: it leaves none
 }
 
 func newShip(env Env) *ship {
@@ -210,6 +212,7 @@ func newShip(env Env) *ship {
 	if s.forge = env.Forge; s.forge == nil {
 		s.forge = &local{user: s.environ["USER"], out: env.Stdout}
 	}
+	_, s.divides = s.forge.(core.Divider)
 	s.log = s.forge.Log()
 	return s
 }

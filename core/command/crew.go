@@ -24,6 +24,44 @@ func crewOf(id string) (run string, attempt int) {
 	return run, attempt
 }
 
+// A gang is one attempt of a CI run, whose jobs act as one.
+type gang struct {
+	run     string
+	attempt int
+}
+
+// inRun joins the attempt of the CI run that the job is part of. It refuses to leave something to jobs that nobody would
+// know of.
+func (s *ship) inRun(ctx context.Context, command string) error {
+	var g gang
+	forge, ok := s.forge.(core.Foreman)
+	if ok {
+		var err error
+		if g.run, g.attempt, err = forge.Crew(ctx); err != nil {
+			return err
+		}
+	}
+	if g.run == "" {
+		return usage{fmt.Errorf("breakwater %s works around jobs of a CI run, and there is none here that it knows the jobs of; use breakwater run", command)}
+	}
+	s.gang = &g
+	return nil
+}
+
+// newestJob is the newest job that the run had when this process first looked.
+func (s *ship) newestJob(ctx context.Context) (newest int64, err error) {
+	for attempt := range s.gang.attempt {
+		jobs, err := s.forge.(core.Foreman).Jobs(ctx, s.gang.run, attempt+1)
+		if err != nil {
+			return 0, err
+		}
+		for _, j := range jobs {
+			newest = max(newest, j.ID)
+		}
+	}
+	return newest, nil
+}
+
 // crew tells what became of acts that were left to jobs of the CI run: from the forge's own list of the jobs, an attempt
 // at a time, and from the target itself, if the plan says how to ask it.
 func (s *ship) crew(dir string) engine.Jobs {
@@ -34,26 +72,12 @@ func (s *ship) crew(dir string) engine.Jobs {
 	return func(ctx context.Context, g engine.Gear, acts []core.Act, by string) ([]core.Result, error) {
 		named, ok := g.Plan.Deploy.Options.(*core.Jobs)
 		run, first := crewOf(by)
-		me := s.forge.Job().Actor
-		if !ok || run != me.Run || first == 0 {
+		if !ok || s.gang == nil || run != s.gang.run || first == 0 {
 			return nil, engine.Unheard{Reason: fmt.Sprintf("%s was announced by %s, so what became of it is not known here. Re-run all jobs.", listed(acts), by)}
 		}
-		var results []core.Result
-		var seen []string
-		left := slices.Clone(acts)
-		for attempt := me.Attempt; attempt >= first && len(left) > 0; attempt-- { // an attempt may leave out what went well before
-			jobs, err := forge.Jobs(ctx, run, attempt)
-			if err != nil {
-				return nil, err
-			}
-			found, rest, err := match(named, left, jobs)
-			if err != nil {
-				return nil, err
-			}
-			results, left = append(results, found...), rest
-			for _, j := range jobs {
-				seen = append(seen, j.Name)
-			}
+		results, left, seen, err := s.recall(ctx, forge, named, acts, first)
+		if err != nil {
+			return nil, err
 		}
 		if err := s.prove(ctx, g.Plan, dir, acts, results); err != nil {
 			return nil, err
@@ -64,6 +88,43 @@ func (s *ship) crew(dir string) engine.Jobs {
 		}
 		return results, nil
 	}
+}
+
+// recall finds the newest job of each act, attempt by attempt back to the first that can have done something: one may leave
+// out what went well before. What a job has done is not undone by a later one that never began. left are acts without any
+// job; seen are the names of all jobs.
+func (s *ship) recall(ctx context.Context, forge core.Foreman, named *core.Jobs, acts []core.Act, first int) (results []core.Result, left []core.Act, seen []string, err error) {
+	idle := make(map[string]core.Result)
+	left = slices.Clone(acts)
+	for attempt := s.gang.attempt; attempt >= first && len(left) > 0; attempt-- {
+		jobs, err := forge.Jobs(ctx, s.gang.run, attempt)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		found, err := match(named, left, jobs)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		for _, r := range found {
+			if r.Outcome == core.OutcomeUntouched {
+				idle[r.Target] = r
+				continue
+			}
+			results = append(results, r)
+			left = slices.DeleteFunc(left, func(a core.Act) bool { return a.Target.Name == r.Target })
+		}
+		for _, j := range jobs {
+			seen = append(seen, j.Name)
+		}
+	}
+	left = slices.DeleteFunc(left, func(a core.Act) bool {
+		r, ok := idle[a.Target.Name]
+		if ok {
+			results = append(results, r)
+		}
+		return ok
+	})
+	return results, left, seen, nil
 }
 
 func listed(acts []core.Act) string {
@@ -79,9 +140,9 @@ func listed(acts []core.Act) string {
 	return strings.Join(names, ", ")
 }
 
-// match finds the job of each act by its name. A job of a workflow that another one calls has the caller's name before
-// its own.
-func match(named *core.Jobs, acts []core.Act, jobs []core.RunJob) (found []core.Result, left []core.Act, err error) {
+// match finds the job of each act by its name, if it has one. A job of a workflow that another one calls has the caller's
+// name before its own.
+func match(named *core.Jobs, acts []core.Act, jobs []core.RunJob) (found []core.Result, err error) {
 	for _, a := range acts {
 		name := named.Name(a)
 		all := slices.DeleteFunc(slices.Clone(jobs), func(j core.RunJob) bool {
@@ -89,17 +150,16 @@ func match(named *core.Jobs, acts []core.Act, jobs []core.RunJob) (found []core.
 		})
 		switch len(all) {
 		case 0:
-			left = append(left, a)
 		case 1:
 			if all[0].Outcome == "" {
-				return nil, nil, engine.Blocked{Reason: fmt.Sprintf("Job %q has not ended: %s. Let the job of bake need it.", name, all[0].URL)}
+				return nil, engine.Blocked{Reason: fmt.Sprintf("Job %q has not ended: %s. Let the job of bake need it.", name, all[0].URL)}
 			}
 			found = append(found, resultOf(a, all[0]))
 		default:
-			return nil, nil, engine.Refused{Reason: fmt.Sprintf("%d jobs of the run are named %q. Give each target one job.", len(all), name)}
+			return nil, engine.Refused{Reason: fmt.Sprintf("%d jobs of the run are named %q. Give each target one job.", len(all), name)}
 		}
 	}
-	return found, left, nil
+	return found, nil
 }
 
 func resultOf(a core.Act, j core.RunJob) core.Result {

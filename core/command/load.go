@@ -244,7 +244,7 @@ func (s *ship) waves(ctx context.Context, l *loaded) ([]core.StartWave, error) {
 	if err != nil {
 		return nil, usage{fmt.Errorf("%s: %w", l.file, err)}
 	}
-	if err := cmp.Or(parkable(l.Plan, waves), handable(l.Plan, waves)); err != nil {
+	if err := cmp.Or(parkable(l.Plan, waves), s.handable(l.Plan, waves)); err != nil {
 		return nil, usage{fmt.Errorf("%s: %w", l.file, err)}
 	}
 	return waves, nil

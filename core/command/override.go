@@ -1,11 +1,14 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/engine"
+	"github.com/breakwater-ci/breakwater/core/report"
 )
 
 // reasonFlag is the reason that every override must give.
@@ -22,6 +25,9 @@ func (f reasonFlag) check() error {
 
 type rollbackCmd struct {
 	rolloutFlags
+	actsFlag
+	childFlags
+	Child   string `help:"Announce nothing, but write a child pipeline of GitLab to this file, whose jobs do that and put the version back. If nothing goes back, its one job says so." placeholder:"FILE"`
 	Reason  string `help:"Why. It is in the ledger and in every report. Needed unless a rollback is under way already, which goes on." placeholder:"TEXT"`
 	Version string `help:"What goes back by jobs, where no reason is given. Default: the commit."`
 	To      string `help:"Put this version on every target. It must have gone out well on this line before." placeholder:"VERSION"`
@@ -34,7 +40,7 @@ func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	way := core.Way{Reason: c.Reason, To: c.To}
+	way := core.Way{Reason: c.Reason, To: c.To, Stands: c.Acts != ""}
 	if c.Reason != "" {
 		err = s.mayOverride(ctx, c.policyFlag, l, core.OverrideRollback)
 	} else if l.RevertedByJobs() {
@@ -45,15 +51,47 @@ func (c *rollbackCmd) Run(ctx context.Context, s *ship) error {
 	}
 	t := task{done: ends(core.StateRolledBack), work: func(e *engine.Engine, _ *console) (*core.Rollout, error) { return e.RollBack(ctx, way) }}
 	if l.RevertedByJobs() {
-		if err := s.inRun("rollback"); err != nil {
+		if err := s.inRun(ctx, "rollback"); err != nil {
 			return err
 		}
-		t.outputs = matrixOf(l.Rollback.Parallel)
+		t.outputs = c.outputs(l.Rollback.Parallel)
 		t.done = func(r *core.Rollout) bool {
 			return c.Reason == "" || r.State == core.StateRollingBack || r.State == core.StateRolledBack
 		}
+		t.work = c.byJobs(ctx, s, l, way)
+	} else if c.Child != "" || c.Acts != "" {
+		return usage{fmt.Errorf("%s does not leave rollbacks to jobs, so there is nothing to write for any: leave --child and --acts out", l.file)}
 	}
 	return s.rollOut(ctx, l, c.rolloutFlags, t)
+}
+
+// byJobs leaves a rollback to jobs of the CI run, or of a pipeline of their own.
+func (c *rollbackCmd) byJobs(ctx context.Context, s *ship, l *loaded, way core.Way) func(*engine.Engine, *console) (*core.Rollout, error) {
+	return func(e *engine.Engine, show *console) (*core.Rollout, error) {
+		if c.Child == "" {
+			r, err := e.RollBack(ctx, way)
+			if err == nil {
+				err = c.write(ctx, s, l.dir, c.of(e, r))
+			}
+			return r, err
+		}
+		child, err := c.pipeline(s, l)
+		if err != nil {
+			return nil, err
+		}
+		r, err := e.LeaveBack(ctx, way)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			show.Say("Nothing of version %s goes back on %s.", way.Of, e.Line)
+		}
+		var text bytes.Buffer
+		if err := report.GitLabBack(&text, child, r); err != nil {
+			return nil, err
+		}
+		return r, writeIn(l.dir, c.Child, text.Bytes())
+	}
 }
 
 type promoteCmd struct {

@@ -43,6 +43,7 @@ type planCmd struct {
 // Run checks the plan, prints its waves, and what falls short of good practice. Findings leave the exit code alone unless
 // they are asked to count.
 func (c *planCmd) Run(ctx context.Context, s *ship) error {
+	s.divides = s.divides || c.Format == "gitlab"
 	l, waves, err := s.scheduled(ctx, c.Plan)
 	if err != nil {
 		return err
@@ -101,14 +102,21 @@ func (c *planCmd) print(s *ship, l *loaded, waves []core.StartWave, o report.Out
 	if err := c.write(s, &text, l, waves, o, findings); err != nil {
 		return err
 	}
-	file := c.Output
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(l.dir, file)
-	}
-	if err := os.WriteFile(file, text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("the plan could not be written down: %w", err)
+	if err := writeIn(l.dir, c.Output, text.Bytes()); err != nil {
+		return err
 	}
 	return c.table(s, s.Stdout, o, findings)
+}
+
+// writeIn writes a file that was asked for, whose name may be relative to a folder.
+func writeIn(dir, file string, text []byte) error {
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		return fmt.Errorf("the file that was asked for could not be written: %w", err)
+	}
+	return nil
 }
 
 func (c *planCmd) write(s *ship, w io.Writer, l *loaded, waves []core.StartWave, o report.Outlook, findings []core.Finding) error {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/engine"
@@ -44,6 +45,8 @@ type startCmd struct {
 	releaseFlags
 	waveFlag
 	maxWavesFlag
+	actsFlag
+	Resume bool `help:"Begin no rollout: only go on with the one of this version that is under way. For a job that is run again."`
 }
 
 // Run announces what the jobs after it do. There is nothing to do where the wave is out already.
@@ -56,11 +59,12 @@ func (c *startCmd) Run(ctx context.Context, s *ship) error {
 	if err != nil {
 		return err
 	}
-	if err := s.inRun("start"); err != nil {
+	if err := s.inRun(ctx, "start"); err != nil {
 		return err
 	}
-	return s.rollOut(ctx, l, c.rolloutFlags, task{done: c.done, outputs: matrixOf(l.Deploy.Parallel), work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
+	return s.rollOut(ctx, l, c.rolloutFlags, task{done: c.done, outputs: c.outputs(l.Deploy.Parallel), work: func(e *engine.Engine, show *console) (*core.Rollout, error) {
 		req := ask(show)
+		req.Resume, req.Stands = c.Resume, c.Acts != ""
 		cut := req.Waves
 		req.Waves = func(ctx context.Context) ([]core.StartWave, error) {
 			waves, err := cut(ctx)
@@ -68,7 +72,8 @@ func (c *startCmd) Run(ctx context.Context, s *ship) error {
 		}
 		r, err := e.Start(ctx, req, c.Wave)
 		if err == nil {
-			show.Say("Jobs to deploy: %d.", len(e.Announced(r)))
+			show.Say("Jobs to deploy: %d.", len(c.of(e, r)))
+			err = c.write(ctx, s, l.dir, c.of(e, r))
 		}
 		return r, err
 	}})
@@ -78,7 +83,10 @@ func (c *startCmd) Run(ctx context.Context, s *ship) error {
 const mostJobs = 256
 
 // handable reports why a rollout's acts could not be left to jobs of a CI run.
-func handable(p *core.Plan, waves []core.StartWave) error {
+func (s *ship) handable(p *core.Plan, waves []core.StartWave) error {
+	if s.divides {
+		return nil
+	}
 	all := 0
 	for _, w := range waves {
 		all += len(w.Targets)
@@ -90,6 +98,54 @@ func handable(p *core.Plan, waves []core.StartWave) error {
 		return fmt.Errorf("%d targets may have to go back, and a matrix has at most %d jobs: roll back by a command, with rollback: {run: ...}", all, mostJobs)
 	}
 	return nil
+}
+
+// actsFlag is where jobs whose number was known before find what they are to do.
+type actsFlag struct {
+	Acts string `help:"Give no matrix, but write what jobs need to know to this file: the id of the newest job, then TARGET NAME=VALUE, a line each. A job whose target is not in it has nothing to do." placeholder:"FILE"`
+}
+
+// of are the acts that are left to jobs. Those who find them in a file may be of another attempt than who announced them.
+func (f actsFlag) of(e *engine.Engine, r *core.Rollout) []core.Act {
+	if f.Acts != "" {
+		return e.Handed(r)
+	}
+	return e.Announced(r)
+}
+
+// write leaves acts behind for the jobs that carry them out. A job that is created later must ask again.
+func (f actsFlag) write(ctx context.Context, s *ship, dir string, acts []core.Act) error {
+	if f.Acts == "" {
+		return nil
+	}
+	newest, err := s.newestJob(ctx)
+	if err != nil {
+		return err
+	}
+	var text strings.Builder
+	fmt.Fprintln(&text, newest)
+	for _, a := range acts {
+		vars, err := shell.ForAct(a).Environ()
+		if err != nil {
+			return err
+		}
+		for _, v := range vars {
+			if strings.ContainsAny(v, "\n\r") {
+				name, _, _ := strings.Cut(v, "=")
+				return usage{fmt.Errorf("%s of target %s has several lines, and a job cannot be told that: make it one", name, a.Target.Name)}
+			}
+			fmt.Fprintln(&text, a.Target.Name, v)
+		}
+	}
+	return writeIn(dir, f.Acts, []byte(text.String()))
+}
+
+// outputs are those by which jobs that are made from them know what to do.
+func (f actsFlag) outputs(parallel core.Amount) func(*engine.Engine, *core.Rollout) []core.Output {
+	if f.Acts != "" {
+		return nil
+	}
+	return matrixOf(parallel)
 }
 
 // A leg is one job of a matrix: what it needs to know to act on one target.
@@ -120,12 +176,4 @@ func matrixOf(parallel core.Amount) func(*engine.Engine, *core.Rollout) []core.O
 			{Name: "attempt", Value: strconv.Itoa(e.Actor.Attempt)},
 		}
 	}
-}
-
-// inRun refuses to leave something to jobs that nobody would know of.
-func (s *ship) inRun(command string) error {
-	if _, ok := s.forge.(core.Foreman); !ok || s.forge.Job().Actor.Run == "" {
-		return usage{fmt.Errorf("breakwater %s works around jobs of a CI run, and there is none here that it knows the jobs of; use breakwater run", command)}
-	}
-	return nil
 }

@@ -80,6 +80,7 @@ type Request struct {
 	AcceptDrift  string // why it may go out over targets that do not run what the ledger says; empty: it may not
 	Emergency    string // why it takes the plan's fast lane; empty: it does not
 	Resume       bool   // begin no rollout, only go on with one
+	Stands       bool   // what the same run of the CI system has left to jobs stays theirs, also where an earlier attempt of it did
 	Through      string // the last wave that is worked on, by name or by number from 1; empty: there is none that is too far
 	PlanFile     string
 	PlanText     string
@@ -115,6 +116,7 @@ type session struct {
 	*journal
 	gear    Gear
 	stint   *stint // nil: all of the rollout
+	leaves  bool   // what goes back is for another run of the CI system to announce
 	through string // the last wave that this process works on; empty: there is none that is too far
 	bake    lookout
 	hours   timetable

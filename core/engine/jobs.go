@@ -61,7 +61,7 @@ func (e *Engine) Start(ctx context.Context, req Request, wave string) (*core.Rol
 		}
 		return waves, err
 	}
-	req.stint = func(r *core.Rollout) (*stint, error) { return e.starts(r, req.Version, wave) }
+	req.stint = func(r *core.Rollout) (*stint, error) { return e.starts(r, req, wave) }
 	s, err := e.begin(ctx, req)
 	if nothing, ok := errors.AsType[idle](err); ok {
 		return nothing.r, nil
@@ -80,8 +80,17 @@ func (e *Engine) Announced(r *core.Rollout) []core.Act {
 	return slices.DeleteFunc(handed(r), func(a core.Act) bool { return r.Target(a.Target.Name).By != e.Actor.ID })
 }
 
+// Handed are the acts of a rollout that this actor's run of the CI system left to its jobs, whichever attempt of it: the
+// actors of a run are named after it.
+func (e *Engine) Handed(r *core.Rollout) []core.Act {
+	return slices.DeleteFunc(handed(r), func(a core.Act) bool {
+		return e.Actor.Run == "" || !strings.HasPrefix(r.Target(a.Target.Name).By, e.Actor.Run+"/")
+	})
+}
+
 // starts is the stint of a start.
-func (e *Engine) starts(r *core.Rollout, version, wave string) (*stint, error) {
+func (e *Engine) starts(r *core.Rollout, req Request, wave string) (*stint, error) {
+	version := req.Version
 	if r.State == "" || r.Start.Version != version || r.State.Over() && r.State != core.StateSucceeded {
 		if n, err := strconv.Atoi(wave); err == nil && n > 1 { // of a name only the cut waves tell, once it is their turn
 			return nil, e.early(version, wave)
@@ -96,6 +105,8 @@ func (e *Engine) starts(r *core.Rollout, version, wave string) (*stint, error) {
 	switch {
 	case w.State == core.WavePassed, w.State == core.WaveBaking:
 		return nil, idle{r}
+	case req.Stands && r.State == core.StateDeploying && len(e.Handed(r)) > 0:
+		return nil, idle{r} // what became of it is for the bake to learn
 	case r.State == core.StateDeploying && r.Lease.Holder.ID == e.Actor.ID && len(e.Announced(r)) == unfinished(w):
 		return nil, idle{r} // another job of this attempt has announced it
 	case r.HaltedBy() == e.Actor.ID && e.Actor.ID != "":
@@ -222,6 +233,9 @@ func (s *session) announce(ctx context.Context, step core.Step) error {
 
 // announceBack writes down that jobs put the previous version back on all that is left, newest wave first.
 func (s *session) announceBack(ctx context.Context) error {
+	if s.leaves {
+		return cmp.Or(s.release(ctx), errHanded)
+	}
 	if s.stint != nil {
 		return errHanded
 	}
@@ -259,7 +273,7 @@ func handed(r *core.Rollout) []core.Act {
 			a := core.Act{Rollout: r.ID, Wave: w.Name, Target: t.Target, Version: r.Start.Version, Previous: t.Previous, Attempt: t.Attempts}
 			switch {
 			case r.State == core.StateDeploying && t.State == core.TargetDeploying:
-			case r.State == core.StateRollingBack && t.State == core.TargetRollingBack && t.Version == "":
+			case r.State == core.StateRollingBack && t.State == core.TargetRollingBack && t.Version == "" && t.By != "":
 				a.Version, a.Previous, a.Attempt, a.Rollback = t.Previous, r.Start.Version, max(1, t.Attempts), true
 			default:
 				continue

@@ -20,12 +20,19 @@ type crew struct {
 	*scene
 	t       *testing.T
 	random  *rand.Rand
+	run     int
+	first   int // attempt of the run
+	back    int // the run that puts back; 0: there is none
 	attempt int
+	pipes   bool                           // announcements stand until they are learned, single jobs are run again, and what goes back is another run's
 	runs    map[string]string              // what each target runs
 	jobs    map[int]map[string]core.Result // by attempt and job
 	acted   map[string]int                 // how often a job that ended well put the new version on a target
 	story   []string
 }
+
+// child is the run that deploys.
+const child = 7
 
 var errShot = errors.New("the process was shot")
 
@@ -57,7 +64,7 @@ func (m *shaky) Append(ctx context.Context, line core.Line, after int64, events 
 }
 
 func newCrew(t *testing.T, seed uint64) *crew {
-	c := &crew{scene: newScene(), t: t, random: rand.New(rand.NewPCG(seed, 7)), attempt: 1,
+	c := &crew{scene: newScene(), t: t, random: rand.New(rand.NewPCG(seed, 7)), run: child, first: 1, attempt: 1,
 		runs: make(map[string]string), jobs: make(map[int]map[string]core.Result), acted: make(map[string]int)}
 	c.plan.Deploy.Driver = core.DriverJobs
 	c.plan.Deploy.Tolerate = core.Amount{Count: c.random.IntN(2), Set: true}
@@ -80,19 +87,25 @@ func newCrew(t *testing.T, seed uint64) *crew {
 
 // process is a new one of the attempt.
 func (c *crew) process() *engine.Engine {
-	c.actor = core.Actor{ID: fmt.Sprint("attempt ", c.attempt), Run: "7", Attempt: c.attempt}
+	c.actor = core.Actor{ID: fmt.Sprintf("%d/attempts/%d", c.run, c.attempt), Run: fmt.Sprint(c.run), Attempt: c.attempt}
 	e := c.engine()
 	e.Ledger = &shaky{Ledger: c.book, random: c.random}
 	e.Jobs = func(_ context.Context, _ engine.Gear, acts []core.Act, by string) ([]core.Result, error) {
-		var first int
-		fmt.Sscanf(by, "attempt %d", &first)
+		var run, first int
+		fmt.Sscanf(by, "%d/attempts/%d", &run, &first)
+		if run != c.run {
+			return nil, engine.Unheard{Reason: "another run announced it"}
+		}
 		var known []core.Result
 		for _, a := range acts {
-			for n := c.attempt; n >= first; n-- {
+			var found *core.Result
+			for n := c.attempt; n >= first && (found == nil || found.Outcome == core.OutcomeUntouched); n-- {
 				if r, ok := c.jobs[n][job(a)]; ok {
-					known = append(known, r)
-					break
+					found = &r
 				}
+			}
+			if found != nil {
+				known = append(known, *found)
 			}
 		}
 		if len(known) < len(acts) {
@@ -107,7 +120,41 @@ func job(a core.Act) string { return fmt.Sprint(a.Target.Name, " ", a.Rollback) 
 
 // work has jobs act on what was announced. Some fail, some are cancelled, and some never begin.
 func (c *crew) work(e *engine.Engine, r *core.Rollout) {
-	for _, a := range e.Announced(r) {
+	acts := e.Announced(r)
+	if c.pipes { // what has ended well is not run again by itself
+		acts = slices.DeleteFunc(e.Handed(r), func(a core.Act) bool { return c.newest(a).Outcome == core.OutcomeDone })
+	}
+	c.act(acts)
+}
+
+// again has a job or two act again that did not end well, before anybody has learned that: as a later attempt, or as the same.
+func (c *crew) again(start func(*engine.Engine) (*core.Rollout, error)) {
+	for c.pipes && c.random.IntN(2) == 0 {
+		c.attempt += c.random.IntN(2)
+		e := c.process()
+		r, err := start(e)
+		if err != nil {
+			return
+		}
+		acts := slices.DeleteFunc(e.Handed(r), func(a core.Act) bool {
+			return c.newest(a).Outcome == core.OutcomeDone || c.random.IntN(2) == 0
+		})
+		c.act(acts)
+	}
+}
+
+// newest is how the newest job of an act ended in its run.
+func (c *crew) newest(a core.Act) core.Result {
+	for n := c.attempt; n >= c.first; n-- {
+		if r, ok := c.jobs[n][job(a)]; ok {
+			return r
+		}
+	}
+	return core.Result{}
+}
+
+func (c *crew) act(acts []core.Act) {
+	for _, a := range acts {
 		if events := c.events(c.t); !announcedIn(events, a) {
 			c.t.Fatalf("nobody announced %+v", a)
 		}
@@ -131,7 +178,9 @@ func (c *crew) work(e *engine.Engine, r *core.Rollout) {
 		if c.jobs[c.attempt] == nil {
 			c.jobs[c.attempt] = make(map[string]core.Result)
 		}
-		c.jobs[c.attempt][job(a)] = result
+		if was := c.jobs[c.attempt][job(a)]; was.Outcome == "" || result.Outcome != core.OutcomeUntouched {
+			c.jobs[c.attempt][job(a)] = result
+		}
 	}
 }
 
@@ -162,16 +211,26 @@ func (c *crew) try() bool {
 		}
 		c.story = append(c.story, fmt.Sprintf("%d %s: %s %v", c.attempt, what, state, err))
 	}
-	back := false
+	back := c.back != 0 && c.last().State == core.StateRollingBack // that run holds the line, and is the one that is retried
 	for _, wave := range []string{"1", "2"} {
+		if back {
+			break
+		}
+		start := func(e *engine.Engine) (*core.Rollout, error) {
+			req := c.request("v2")
+			req.Stands = c.pipes
+			r, err := e.Start(ctx, req, wave)
+			note("start "+wave, r, err)
+			return r, err
+		}
 		e := c.process()
-		r, err := e.Start(ctx, c.request("v2"), wave)
-		note("start "+wave, r, err)
+		r, err := start(e)
 		if err != nil || r.State == core.StateRollingBack {
 			back = true
 			break
 		}
 		c.work(e, r)
+		c.again(start)
 		r, err = c.process().Bake(ctx, "v2", wave)
 		note("bake "+wave, r, err)
 		if i := core.FindWave(c.waves, wave); err != nil || r.State != core.StateSucceeded && r.Waves[i].State != core.WavePassed {
@@ -180,14 +239,36 @@ func (c *crew) try() bool {
 		}
 	}
 	if back {
+		switch {
+		case c.pipes && c.back != 0 && (c.last().State == core.StateRollingBack || c.random.IntN(2) == 0):
+			c.run, c.first = c.back, c.back-child
+		case c.pipes:
+			r, err := c.process().LeaveBack(ctx, core.Way{Of: "v2"})
+			note("leave back", r, err)
+			if err != nil || r == nil {
+				break
+			}
+			c.attempt++
+			c.back = child + c.attempt
+			c.run, c.first = c.back, c.attempt
+		}
+		announce := func(e *engine.Engine) (*core.Rollout, error) {
+			r, err := e.RollBack(ctx, core.Way{Of: "v2", Stands: c.pipes})
+			note("rollback", r, err)
+			return r, err
+		}
+		if c.pipes && c.run == child {
+			return false // nothing goes back
+		}
 		e := c.process()
-		r, err := e.RollBack(ctx, core.Way{Of: "v2"})
-		note("rollback", r, err)
+		r, err := announce(e)
 		if err == nil && r.State == core.StateRollingBack {
 			c.work(e, r)
+			c.again(announce)
 			r, err = c.process().Bake(ctx, "v2", "")
 			note("bake", r, err)
 		}
+		c.run, c.first = child, 1
 	}
 	r, err := core.Replay(c.plan.Line(), c.events(c.t))
 	if err != nil {
@@ -223,10 +304,17 @@ func (c *crew) holds(r *core.Rollout) {
 // TestJobsWhatever takes random releases out by jobs that fail, are cancelled and get lost, around processes that are shot at
 // any write: attempt after attempt until the rollout is over.
 func TestJobsWhatever(t *testing.T) {
+	for _, pipes := range []bool{false, true} {
+		t.Run(fmt.Sprint("pipelines ", pipes), func(t *testing.T) { whatever(t, pipes) })
+	}
+}
+
+func whatever(t *testing.T, pipes bool) {
 	ends := make(map[core.State]int)
 	for seed := uint64(1); seed <= 400; seed++ {
 		synctest.Test(t, func(t *testing.T) {
 			c := newCrew(t, seed)
+			c.pipes = pipes
 			defer func() {
 				if t.Failed() {
 					t.Logf("seed %d:\n%s", seed, strings.Join(c.story, "\n"))

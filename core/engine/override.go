@@ -13,7 +13,36 @@ import (
 // rollout has ended. A rollback that has begun goes on, and needs no reason. Where jobs of the CI run put it back, it only
 // announces that, see [Engine.Announced].
 func (e *Engine) RollBack(ctx context.Context, way core.Way) (*core.Rollout, error) {
-	r, err := e.goBack(ctx, "rolled back", func(p *core.Plan, r *core.Rollout) ([]core.Event, error) {
+	r, err := e.goBack(ctx, "rolled back", e.wayBack(ctx, way))
+	if nothing, ok := errors.AsType[idle](err); ok {
+		return nothing.r, nil
+	}
+	return r, err
+}
+
+// LeaveBack is RollBack up to what jobs are to do, which is left for another run of the CI system to announce: it gives the
+// line back. The rollout is nil if nothing of the version goes back, and no human has a reason for it.
+func (e *Engine) LeaveBack(ctx context.Context, way core.Way) (*core.Rollout, error) {
+	if way.Reason == "" {
+		r, err := e.load(ctx)
+		if err != nil || r.State == "" || r.Start.Version != way.Of || !goesBack(r) {
+			return nil, err
+		}
+	}
+	s, err := e.takeOver(ctx, "rolled back", e.wayBack(ctx, way))
+	if nothing, ok := errors.AsType[idle](err); ok {
+		return nothing.r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.leaves = true
+	return s.run(ctx)
+}
+
+// wayBack decides what a rollback begins with.
+func (e *Engine) wayBack(ctx context.Context, way core.Way) func(*core.Plan, *core.Rollout) ([]core.Event, error) {
+	return func(p *core.Plan, r *core.Rollout) ([]core.Event, error) {
 		if way.Reason == "" {
 			return e.goesOnBack(p, r, way)
 		}
@@ -35,11 +64,7 @@ func (e *Engine) RollBack(ctx context.Context, way core.Way) (*core.Rollout, err
 			asked = "asked for version " + way.To
 		}
 		return e.returns(r, core.OverrideRollback, asked, way)
-	})
-	if nothing, ok := errors.AsType[idle](err); ok {
-		return nothing.r, nil
 	}
-	return r, err
 }
 
 // goesOnBack are the events of a rollback that somebody, or a check, has decided already: nobody overrides anything.
@@ -54,6 +79,8 @@ func (e *Engine) goesOnBack(p *core.Plan, r *core.Rollout, way core.Way) ([]core
 		return nil, Refused{Reason: fmt.Sprintf("Rollout %s, which goes back, is of version %s, not of %s. Run its own jobs again.", r.ID, r.Start.Version, way.Of)}
 	case r.State == core.StateRollbackFailed:
 		return e.resumes(r), nil
+	case way.Stands && len(e.Handed(r)) > 0 && len(e.Handed(r)) == notBack(r):
+		return nil, idle{r} // what became of it is for the bake to learn
 	case r.Lease.Holder.ID == e.Actor.ID && len(e.Announced(r)) > 0 && len(e.Announced(r)) == notBack(r):
 		return nil, idle{r} // another job of this attempt has announced it
 	default:

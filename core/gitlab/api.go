@@ -67,6 +67,8 @@ type Job struct {
 	Name, Status string
 	URL, Reason  string // its page, and why it has failed
 	Optional     bool   // its pipeline succeeds without it
+
+	Created, Began, Ended time.Time // zero: it has not
 }
 
 // A FreezePeriod is one of the project, as it is written there.

@@ -1,9 +1,11 @@
 package gitlab
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	gl "github.com/xanzy/go-gitlab"
 )
@@ -26,8 +28,37 @@ func (c *Client) Retry(ctx context.Context, job int) error {
 	return plain(err)
 }
 
+// Runs are the jobs of a pipeline with those that were retried since, in the order in which they were created; with
+// statuses, those that have one of them.
+func (c *Client) Runs(ctx context.Context, pipeline int, statuses ...string) ([]Job, error) {
+	options := gl.ListJobsOptions{IncludeRetried: gl.Ptr(true)}
+	if statuses != nil {
+		options.Scope = new([]gl.BuildStateValue)
+		for _, s := range statuses {
+			*options.Scope = append(*options.Scope, gl.BuildStateValue(s))
+		}
+	}
+	found, err := pages(func(page gl.ListOptions) ([]*gl.Job, *gl.Response, error) {
+		options := options
+		options.ListOptions = page
+		return c.api.Jobs.ListPipelineJobs(c.Project, pipeline, &options, gl.WithContext(ctx))
+	})
+	all := make(map[int]Job, len(found)) // what is new shifts the pages, so one may come twice
+	for _, j := range found {
+		all[j.ID] = aJob(j)
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b Job) int { return cmp.Compare(a.ID, b.ID) }), err
+}
+
 func aJob(j *gl.Job) Job {
-	return Job{j.ID, j.Name, j.Status, j.WebURL, j.FailureReason, j.AllowFailure}
+	return Job{j.ID, j.Name, j.Status, j.WebURL, j.FailureReason, j.AllowFailure, at(j.CreatedAt), at(j.StartedAt), at(j.FinishedAt)}
+}
+
+func at(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }
 
 // JobOf shows one job.

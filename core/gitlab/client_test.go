@@ -103,3 +103,33 @@ func TestNeverTwice(t *testing.T) {
 		t.Errorf("%v after %d requests", err, c.Requests())
 	}
 }
+
+// TestRuns: all jobs of a pipeline, those that were retried as well, in the order in which they were created.
+func TestRuns(t *testing.T) {
+	forge := gitlabtest.New(t)
+	c, err := gitlab.New("", gitlab.Env{Lookup: lookup(forge.Environ()), Clock: clock{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := clock{}.Now().Add(1500 * time.Millisecond)
+	forge.Look(func(s *gitlabtest.State) {
+		for i := range 230 {
+			s.Jobs = append(s.Jobs, gitlabtest.Job{ID: 1230 - i, Pipeline: 7, Name: "deploy", Status: "success", Retried: i > 0, Began: began})
+		}
+		s.Jobs = append(s.Jobs, gitlabtest.Job{ID: 2000, Pipeline: 7, Status: "failed"}, gitlabtest.Job{ID: 2001, Pipeline: 7, Status: "canceled"},
+			gitlabtest.Job{ID: 3000, Pipeline: 8, Status: "failed"})
+	})
+	all, err := c.Runs(t.Context(), 7)
+	if err != nil || len(all) != 232 || all[0].ID != 1001 || all[231].ID != 2001 || !all[0].Began.Equal(began) || !all[0].Created.IsZero() {
+		t.Errorf("%d jobs (%v), from %+v", len(all), err, all[0])
+	}
+	if wrong, err := c.Runs(t.Context(), 7, "failed", "canceled"); err != nil || len(wrong) != 2 || wrong[0].ID != 2000 {
+		t.Errorf("what went wrong: %+v (%v)", wrong, err)
+	}
+	if _, err := c.Runs(t.Context(), 7, "broken"); gitlab.Code(err) != http.StatusBadRequest {
+		t.Errorf("a status that there is not: %v", err)
+	}
+	if newest, err := c.Jobs(t.Context(), 7); err != nil || len(newest) != 3 {
+		t.Errorf("the newest of each name: %d (%v)", len(newest), err)
+	}
+}

@@ -27,14 +27,17 @@ type Child struct {
 // A gitlabJob is one job. All of them run the same command: how far a job goes is for the ledger to say, so one that comes
 // late, twice or not at all changes when something happens, and never what.
 type gitlabJob struct {
-	Extends     string             `yaml:"extends"`
-	Stage       string             `yaml:"stage"`
-	Needs       []gitlabNeed       `yaml:"needs,flow"`
-	When        string             `yaml:"when,omitempty"`
-	StartIn     string             `yaml:"start_in,omitempty"`
-	Timeout     string             `yaml:"timeout"`
-	Environment *gitlabEnvironment `yaml:"environment,flow"`
-	Script      []string           `yaml:"script,flow"`
+	Extends      string             `yaml:"extends"`
+	Stage        string             `yaml:"stage"`
+	Needs        *[]gitlabNeed      `yaml:"needs,flow,omitempty"` // nil: all of the stages before
+	Dependencies *[]string          `yaml:"dependencies,flow,omitempty"`
+	When         string             `yaml:"when,omitempty"`
+	StartIn      string             `yaml:"start_in,omitempty"`
+	Timeout      string             `yaml:"timeout"`
+	Environment  *gitlabEnvironment `yaml:"environment,flow"`
+	Variables    gitlabVariables    `yaml:"variables,omitempty"`
+	Artifacts    *gitlabFiles       `yaml:"artifacts,flow,omitempty"`
+	Script       []string           `yaml:"script,flow"`
 }
 
 // A gitlabNeed is a job that goes before. Its outputs are not taken over: they would be flags of the next command.
@@ -50,12 +53,14 @@ type gitlabEnvironment struct {
 
 // gitlabCommon is what the jobs have in common.
 type gitlabCommon struct {
-	Image         *gitlabImage              `yaml:"image,omitempty"`
-	Variables     map[string]gitlabVariable `yaml:"variables"`
-	Interruptible bool                      `yaml:"interruptible"`
-	Retry         gitlabRetry               `yaml:"retry"`
-	Artifacts     gitlabArtifacts           `yaml:"artifacts"`
+	Image         *gitlabImage    `yaml:"image,omitempty"`
+	Variables     gitlabVariables `yaml:"variables"`
+	Interruptible bool            `yaml:"interruptible"`
+	Retry         gitlabRetry     `yaml:"retry"`
+	Artifacts     gitlabArtifacts `yaml:"artifacts"`
 }
+
+type gitlabVariables map[string]gitlabVariable
 
 // A gitlabImage is run with its shell, whatever it runs by itself.
 type gitlabImage struct {
@@ -102,41 +107,96 @@ const (
 //
 // The jobs of the last wave are not told where to stop: should the waves have changed since the pipeline was written, the
 // rollout is still taken to its end.
+//
+// Where jobs of the pipeline deploy, the chain is another one, see [Child.around].
 func GitLab(w io.Writer, c Child) error {
-	jobs := new(yaml.Node)
-	jobs.Kind = yaml.MappingNode
-	var stages []string
-	before, total := []gitlabNeed{}, 0
-	for i := range c.Waves {
-		stages = append(stages, c.Waves[i].Name)
-		for _, j := range c.jobs(i) {
-			j.Needs = before
-			if err := put(jobs, j.name, j.gitlabJob); err != nil {
-				return err
-			}
-			before = []gitlabNeed{{Job: j.name}}
-			total++
-		}
+	var p gitlabPipeline
+	if err := p.begin(c, c.stages()); err != nil {
+		return err
 	}
-	head := new(yaml.Node)
-	head.Kind = yaml.MappingNode
-	if c.Include != "" {
-		if err := put(head, "include", []map[string]string{{"local": "/" + strings.TrimPrefix(c.Include, "/")}}); err != nil {
+	if c.Plan.DeployedByJobs() {
+		if err := put(&p.all, gitlabActs, c.guard(`breakwater start --resume --wave "$BREAKWATER_NUMBER"`)); err != nil {
 			return err
 		}
 	}
-	if err := put(head, "stages", stages); err != nil {
+	before := []gitlabNeed{}
+	for i := range c.Waves {
+		if c.Plan.DeployedByJobs() {
+			if err := p.add(c.around(i)...); err != nil {
+				return err
+			}
+			continue
+		}
+		for _, j := range c.jobs(i) {
+			j.Needs = &before
+			if err := p.add(namedJob{j.name, j.gitlabJob}); err != nil {
+				return err
+			}
+			before = []gitlabNeed{{Job: j.name}}
+		}
+	}
+	if c.goesBack() {
+		if err := p.add(c.back()...); err != nil {
+			return err
+		}
+	}
+	return p.write(w, fmt.Sprintf("Written by breakwater plan --format gitlab for %s. Waves: %d, jobs: %d.", c.Plan.Line(), len(c.Waves), p.jobs))
+}
+
+// stages are those of the pipeline, in order.
+func (c Child) stages() (all []string) {
+	for _, w := range c.Waves {
+		all = append(all, w.Name)
+		if c.Plan.DeployedByJobs() {
+			all = append(all, stageOfBake(w.Name))
+		}
+	}
+	if c.goesBack() {
+		all = append(all, stageBack)
+	}
+	return all
+}
+
+// A gitlabPipeline is one that is being written.
+type gitlabPipeline struct {
+	all  yaml.Node
+	jobs int
+}
+
+// begin writes what comes before the jobs.
+func (p *gitlabPipeline) begin(c Child, stages []string) error {
+	p.all.Kind = yaml.MappingNode
+	if c.Include != "" {
+		if err := put(&p.all, "include", []map[string]string{{"local": "/" + strings.TrimPrefix(c.Include, "/")}}); err != nil {
+			return err
+		}
+	}
+	if err := put(&p.all, "stages", stages); err != nil {
 		return err
 	}
-	if err := put(head, gitlabBase, c.common()); err != nil {
-		return err
+	return put(&p.all, gitlabBase, c.common())
+}
+
+// add writes jobs, of one or of several targets each.
+func (p *gitlabPipeline) add(jobs ...namedJob) error {
+	for _, j := range jobs {
+		if err := put(&p.all, j.name, j.job); err != nil {
+			return err
+		}
+		p.jobs++
+		if a, ok := j.job.(gitlabAct); ok {
+			p.jobs += len(a.Parallel.Matrix[0].Target) - 1
+		}
 	}
-	head.Content = append(head.Content, jobs.Content...)
-	head.HeadComment = fmt.Sprintf("Written by breakwater plan --format gitlab for %s. Waves: %d, jobs: %d.", c.Plan.Line(), len(c.Waves), total)
+	return nil
+}
+
+func (p *gitlabPipeline) write(w io.Writer, comment string) error {
+	p.all.HeadComment = comment
 	var text bytes.Buffer
 	e := yaml.NewEncoder(&text)
 	e.SetIndent(2)
-	if err := e.Encode(head); err != nil {
+	if err := e.Encode(&p.all); err != nil {
 		return err
 	}
 	_, err := w.Write(text.Bytes())
@@ -156,15 +216,13 @@ func put(mapping *yaml.Node, key string, value any) error {
 
 func (c Child) common() gitlabCommon {
 	common := gitlabCommon{
-		Variables: make(map[string]gitlabVariable),
+		Variables: make(gitlabVariables),
 		// Of what is no fault of the release. The next job goes on from where the ledger says.
 		Retry: gitlabRetry{Max: 2, When: []string{"runner_system_failure", "scheduler_failure", "stuck_or_timeout_failure", "job_execution_timeout"}},
 		Artifacts: gitlabArtifacts{When: "always", Paths: []string{"breakwater-report.md"},
 			Reports: map[string]string{"dotenv": "breakwater.env", "annotations": "breakwater-annotations.json", "junit": "breakwater-junit.xml"}},
 	}
-	if c.Image != "" {
-		common.Image = &gitlabImage{Name: c.Image, Entrypoint: []string{""}}
-	}
+	common.Image = c.image()
 	for name, value := range c.Variables {
 		common.Variables[name] = gitlabVariable{Value: value}
 	}
@@ -172,17 +230,31 @@ func (c Child) common() gitlabCommon {
 	return common
 }
 
+func (c Child) image() *gitlabImage {
+	if c.Image == "" {
+		return nil
+	}
+	return &gitlabImage{Name: c.Image, Entrypoint: []string{""}}
+}
+
+// A namedJob is one of any kind.
 type namedJob struct {
+	name string
+	job  any
+}
+
+// A chainedJob is one that runs Breakwater.
+type chainedJob struct {
 	name string
 	gitlabJob
 }
 
 // jobs are those of a wave, in order.
-func (c Child) jobs(wave int) []namedJob {
+func (c Child) jobs(wave int) []chainedJob {
 	w, bake := c.Waves[wave], c.Plan.Waves[c.Waves[wave].Rule].Bake
-	job := func(name, action, wait string, in, takes time.Duration) namedJob {
-		j := namedJob{w.Name + ": " + name, gitlabJob{
-			Extends: gitlabBase, Stage: w.Name, Timeout: minutes(takes + c.back(wave)),
+	job := func(name, action, wait string, in, takes time.Duration) chainedJob {
+		j := chainedJob{w.Name + ": " + name, gitlabJob{
+			Extends: gitlabBase, Stage: w.Name, Timeout: minutes(takes + c.allBack(wave)),
 			Environment: &gitlabEnvironment{c.Environment, action}, Script: []string{c.command(wave, wait, wave > 0 || action != "start")},
 		}}
 		if in > 0 {
@@ -192,9 +264,9 @@ func (c Child) jobs(wave int) []namedJob {
 	}
 	forth := rounds(len(w.Targets), c.Plan.Deploy.Parallel, c.Plan.Deploy.Timeout)
 	if bake.Min < time.Second {
-		return []namedJob{job("deploy", "start", "inline", 0, forth+bake.Max)}
+		return []chainedJob{job("deploy", "start", "inline", 0, forth+bake.Max)}
 	}
-	all, last := []namedJob{job("deploy", "start", "leave", 0, forth)}, time.Duration(0)
+	all, last := []chainedJob{job("deploy", "start", "leave", 0, forth)}, time.Duration(0)
 	for _, at := range looks(bake) {
 		all, last = append(all, job("look "+core.Brief(at), "verify", "leave", at-last, 0)), at
 	}
@@ -231,8 +303,8 @@ func looks(bake core.Bake) []time.Duration {
 	return all
 }
 
-// back is how long it may take to put everything back that is out with a wave.
-func (c Child) back(wave int) (long time.Duration) {
+// allBack is how long it may take to put everything back that is out with a wave.
+func (c Child) allBack(wave int) (long time.Duration) {
 	for _, w := range c.Waves[:wave+1] {
 		long += rounds(len(w.Targets), c.Plan.Rollback.Parallel, c.Plan.Rollback.Timeout)
 	}

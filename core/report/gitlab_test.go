@@ -39,17 +39,7 @@ func written(t *testing.T, c Child) (string, map[string]map[string]any) {
 	if err := GitLab(&out, c); err != nil {
 		t.Fatal(err)
 	}
-	all := make(map[string]any)
-	if err := yaml.Unmarshal(out.Bytes(), &all); err != nil {
-		t.Fatal(err)
-	}
-	jobs := make(map[string]map[string]any)
-	for name, v := range all {
-		if job, ok := v.(map[string]any); ok && name[0] != '.' {
-			jobs[name] = job
-		}
-	}
-	return out.String(), jobs
+	return out.String(), parsed(t, out.Bytes())
 }
 
 func TestGitLabMatchesTheSchema(t *testing.T) {

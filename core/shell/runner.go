@@ -124,7 +124,7 @@ func (r *Runner) run(
 	if err != nil {
 		return refused(err)
 	}
-	told, err := vars.environ()
+	told, err := vars.Environ()
 	if err != nil {
 		return refused(err)
 	}

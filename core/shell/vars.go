@@ -71,8 +71,8 @@ func LabelVar(label string) string {
 	}, label)
 }
 
-// environ returns the variables as NAME=value, each name once.
-func (v Vars) environ() ([]string, error) {
+// Environ returns the variables as NAME=value, each name once.
+func (v Vars) Environ() ([]string, error) {
 	all := make([]string, 0, 8+len(v.Target.Labels))
 	set := func(name, value string) { all = append(all, name+"="+value) }
 	set(prefix+"ACTION", string(v.Action))

@@ -43,7 +43,7 @@ func TestVars(t *testing.T) {
 		"targets": {Vars{Action: ActionTargets}, []string{"ACTION=targets"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := c.vars.environ()
+			got, err := c.vars.Environ()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +56,7 @@ func TestVars(t *testing.T) {
 		})
 	}
 	target.Labels["tier"] = "a\x00b"
-	if _, err := (Vars{Target: target}).environ(); err == nil || !strings.Contains(err.Error(), "BREAKWATER_LABEL_TIER") {
+	if _, err := (Vars{Target: target}).Environ(); err == nil || !strings.Contains(err.Error(), "BREAKWATER_LABEL_TIER") {
 		t.Errorf("NUL in a label: %v", err)
 	}
 }

@@ -6,11 +6,20 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 func (s *Server) job(j Job) map[string]any {
 	return map[string]any{"id": j.ID, "name": j.Name, "status": j.Status, "failure_reason": j.Reason, "allow_failure": j.Optional,
-		"web_url": fmt.Sprintf("%s/-/jobs/%d", s.Web, j.ID)}
+		"web_url": fmt.Sprintf("%s/-/jobs/%d", s.Web, j.ID), "created_at": instant(j.Created), "started_at": instant(j.Began), "finished_at": instant(j.Ended)}
+}
+
+// instant is a time as GitLab shows it; null: there is none.
+func instant(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
 }
 
 // retry puts another job in the place of one. The lock is held.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Status is one of a commit: an external one, or a job.
@@ -48,6 +49,8 @@ type Job struct {
 	Optional     bool
 	Variables    map[string]string // that it was played with
 	Stubborn     bool              // it does not stop when it is cancelled
+
+	Created, Began, Ended time.Time // zero: it has not
 }
 
 func only[T any](all []T, keep func(T) bool) []T {
@@ -232,13 +235,31 @@ func (s *Server) takes(body string) (why string) {
 	return ""
 }
 
+// jobsOf are the jobs of a pipeline, the newest first.
+func (s *Server) jobsOf(r *http.Request, _ map[string]any) (int, any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	scope := r.URL.Query()["scope[]"]
+	for _, status := range scope {
+		if !slices.Contains(jobStatuses, status) {
+			return http.StatusBadRequest, failure("scope does not have a valid value")
+		}
+	}
+	all := only(s.state.Jobs, func(j Job) bool {
+		return j.Pipeline == number(r, "pipeline") && (!j.Retried || r.FormValue("include_retried") == "true") &&
+			(scope == nil || slices.Contains(scope, j.Status))
+	})
+	slices.SortFunc(all, func(a, b Job) int { return b.ID - a.ID })
+	return list(r, all, s.job)
+}
+
+// jobStatuses are those that a job can have.
+var jobStatuses = []string{"created", "waiting_for_resource", "preparing", "waiting_for_callback", "pending", "running", "success", "failed",
+	"canceling", "canceled", "skipped", "manual", "scheduled"}
+
 // routesJobs are the jobs of pipelines.
 func (s *Server) routesJobs() {
-	s.handle(endpoint{method: "GET", path: "/projects/{id}/pipelines/{pipeline}/jobs", query: []string{"scope", "include_retried"}}, func(r *http.Request, _ map[string]any) (int, any) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		return list(r, only(s.state.Jobs, func(j Job) bool { return j.Pipeline == number(r, "pipeline") && !j.Retried }), s.job)
-	})
+	s.handle(endpoint{method: "GET", path: "/projects/{id}/pipelines/{pipeline}/jobs", query: []string{"scope[]", "include_retried"}}, s.jobsOf)
 	s.handle(endpoint{method: "POST", path: "/projects/{id}/jobs/{job}/retry"}, func(r *http.Request, _ map[string]any) (int, any) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
