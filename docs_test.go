@@ -306,3 +306,35 @@ func TestReadmeRules(t *testing.T) {
 		t.Errorf("the table of rules should be\n%s", strings.Join(want, "\n"))
 	}
 }
+
+// TestExamples takes the plans of docs/aws-examples.md: each has waves, and its rollout goes through on a virtual clock, forwards
+// and back.
+func TestExamples(t *testing.T) {
+	text, err := os.ReadFile("docs/aws-examples.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	drivers := make(map[string]bool)
+	for _, b := range block.FindAllStringSubmatch(string(text), -1) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "breakwater.yaml"), []byte(b[2]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		drivers[regexp.MustCompile(`aws-[a-z]+`).FindString(b[2])] = true
+		for _, c := range []struct {
+			code int
+			args []string
+		}{
+			{0, []string{"plan", "--version", "v2", "--strict"}},
+			{0, []string{"simulate"}},
+			{5, []string{"simulate", "--fail", "wave=2"}},
+		} {
+			if code, out := call(t, dir, c.args...); code != c.code {
+				t.Errorf("%v: exit code %d; want %d:\n%s\n%s", c.args, code, c.code, b[2], out)
+			}
+		}
+	}
+	if len(drivers) != 5 {
+		t.Errorf("there are plans for %v", slices.Sorted(maps.Keys(drivers)))
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/breakwater-ci/breakwater/core"
 )
 
 func noDeployTimeout(s Subject) []fault {
@@ -13,8 +15,13 @@ func noDeployTimeout(s Subject) []fault {
 	return []fault{{what: "The deploy has no timeout of its own.", at: []any{&s.Plan.Deploy}}}
 }
 
+// noProof lets drivers pass that do not take a service at its word: they look at what it runs once a deploy is over.
 func noProof(s Subject) []fault {
 	if s.Plan.Current != nil {
+		return nil
+	}
+	switch s.Plan.Deploy.Options.(type) {
+	case *core.CodeDeploy, *core.ECS, *core.Lambda:
 		return nil
 	}
 	return []fault{{what: "There is no current: nothing asks a target which version it runs."}}

@@ -119,3 +119,18 @@ func TestPreProduction(t *testing.T) {
 		}
 	}
 }
+
+// TestNoProof: who looks at what a target runs needs no current; who only hears that it went well does.
+func TestNoProof(t *testing.T) {
+	for _, c := range []struct {
+		options any
+		want    int
+	}{
+		{new(core.Command), 1}, {new(core.Workflow), 1}, {new(core.CodeBuild), 1}, {new(core.CodePipeline), 1},
+		{new(core.CodeDeploy), 0}, {new(core.ECS), 0}, {new(core.Lambda), 0},
+	} {
+		if got := noProof(Subject{Plan: &core.Plan{Deploy: core.Deploy{Options: c.options}}}); len(got) != c.want {
+			t.Errorf("%T: %v", c.options, got)
+		}
+	}
+}

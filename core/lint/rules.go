@@ -94,7 +94,7 @@ var rules = []rule{
 		ID: "BW011", Name: "no-pre-production", Level: core.LevelNote,
 		Title: "No wave is a pre-production environment",
 		Why:   "What could have been found without users is found by them.",
-		Do:    "Begin with a wave of targets that have the label tier: staging, set requires: {statuses: [...]} to those of your tests, or keep this plan and release there with one of its own.",
+		Do:    "Begin with a wave of targets that have the label tier: staging, set requires to the statuses or builds of your tests, or keep this plan and release there with one of its own.",
 		From:  safeDeployments + "Backward compatibility and one-box testing",
 	}, noPreProduction},
 	{core.Practice{
