@@ -84,6 +84,7 @@ type matrix struct {
 	forge    *gitlabtest.Server
 	dir      string
 	sha      string
+	version  string // that the pipeline says; empty: it is the commit
 	pipeline int
 	now      time.Time // of the pipelines
 	said     string    // by the last command
@@ -124,8 +125,16 @@ func (m *matrix) release(version string) {
 // begin creates a pipeline with all its jobs.
 func (m *matrix) begin(text string) {
 	m.Helper()
+	var common struct {
+		Base struct {
+			Variables map[string]struct{ Value string }
+		} `yaml:".breakwater"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &common); err != nil {
+		m.Fatal(err)
+	}
 	m.pipeline++
-	m.did = nil
+	m.did, m.version = nil, common.Base.Variables["BREAKWATER_VERSION"].Value
 	m.forge.Look(func(all *gitlabtest.State) {
 		all.Pipelines = append(all.Pipelines, gitlabtest.Pipeline{ID: m.pipeline, SHA: m.sha, Ref: "main", Source: "parent_pipeline", Status: "running"})
 		for _, name := range jobsIn(m, text) {
@@ -198,7 +207,7 @@ func (m *matrix) breakwater(code, id int, job string, args ...string) map[string
 	m.Helper()
 	file := filepath.Join(m.T.TempDir(), "breakwater.env")
 	environ := append(m.forge.Environ(), "GITLAB_CI=true", "GITLAB_USER_LOGIN=ada", "CI_COMMIT_SHA="+m.sha, "CI_COMMIT_REF_NAME=main",
-		fmt.Sprint("CI_PIPELINE_ID=", m.pipeline), fmt.Sprint("CI_JOB_ID=", id), "CI_JOB_NAME="+job, "BREAKWATER_DOTENV="+file,
+		fmt.Sprint("CI_PIPELINE_ID=", m.pipeline), fmt.Sprint("CI_JOB_ID=", id), "CI_JOB_NAME="+job, "BREAKWATER_DOTENV="+file, "BREAKWATER_VERSION="+m.version,
 		"BREAKWATER_LEDGER=file:"+filepath.Join(m.dir, "ledger"), "PATH="+os.Getenv("PATH"))
 	var out bytes.Buffer
 	forge, ok := gitlab.New(environ, &out, &out, cli.WallClock{})
@@ -480,6 +489,7 @@ func TestMatrixByHand(t *testing.T) {
 	m.wave(core.ExitDone, "one-box", nil)
 	m.wave(core.ExitDone, "some", nil, "--resume")
 	m.wave(core.ExitDone, "rest", nil, "--resume")
+	m.release("v3") // whichever pipeline it is in
 	m.run(core.ExitDone, "rollback", "rollback", "--child", "back.yml", "--include", "jobs.yml", "--reason", "wrong prices")
 	m.begin(m.read("back.yml"))
 	m.run(core.ExitDone, "announce", "rollback", "--acts", "acts.txt")

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -264,6 +265,11 @@ func (c Child) back() []namedJob {
 // pipeline must have one.
 func GitLabBack(w io.Writer, c Child, r *core.Rollout) error {
 	var p gitlabPipeline
+	if r != nil { // whichever commit this one is of
+		variables := maps.Collect(maps.All(c.Variables))
+		variables["BREAKWATER_VERSION"] = r.Start.Version
+		c.Variables = variables
+	}
 	stages, jobs := []string{stageBack}, []namedJob{}
 	for _, wave := range slices.Backward(wavesOf(r)) {
 		var names []string

@@ -29,7 +29,7 @@ func byJobs(waves, targets, parallel int, bake core.Bake) Child {
 
 // goingBack is a rollout that rolls back some of the waves of a pipeline.
 func goingBack(c Child, waves int) *core.Rollout {
-	r := new(core.Rollout)
+	r := &core.Rollout{Start: core.Start{Version: "v2"}}
 	for i, w := range c.Waves {
 		wave := core.Wave{Name: w.Name}
 		for j, t := range w.Targets {
