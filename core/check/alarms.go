@@ -36,7 +36,7 @@ func newAlarms(c core.Check, from source, scope core.Asked) *alarms {
 }
 
 // answer looks once.
-func (a *alarms) answer(ctx context.Context, at time.Time) core.Verdict {
+func (a *alarms) answer(ctx context.Context, at time.Time, _ time.Duration) core.Verdict {
 	v := core.Verdict{At: at, Query: strings.Join(a.names, ", ")}
 	began := a.scope.Began
 	if now := a.scope.Wave == "" || a.scope.Back; now {

@@ -39,7 +39,7 @@ func newBurn(c core.Check, from source, scope core.Asked, b budget) *burn {
 
 // answer looks once. What burnt before the wave is not its doing, so that is looked at first. A precheck and a look after
 // a rollback ask about now alone.
-func (b *burn) answer(ctx context.Context, at time.Time) core.Verdict {
+func (b *burn) answer(ctx context.Context, at time.Time, _ time.Duration) core.Verdict {
 	if !b.begun && b.scope.Wave != "" && !b.scope.Back {
 		before, _, err := b.ask(ctx, b.scope.Began)
 		if err != nil {

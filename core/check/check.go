@@ -36,14 +36,14 @@ type asker struct {
 
 // A question is one check of one wave. It remembers what its earlier looks found.
 type question interface {
-	// answer looks once. It need not name the check in the verdict.
-	answer(ctx context.Context, at time.Time) core.Verdict
+	// answer looks once, so long after the instant that it is asked about. It need not name the check in the verdict.
+	answer(ctx context.Context, at time.Time, late time.Duration) core.Verdict
 }
 
 // Open never fails. Sources that know only what they saw themselves start to watch.
 func (a *asker) Open(ctx context.Context, scope core.Asked) (core.Looker, error) {
 	ctx, stop := context.WithCancel(ctx)
-	l := &looker{plan: a.plan, shell: a.shell, stop: stop, first: scope.Since}
+	l := &looker{plan: a.plan, shell: a.shell, clock: a.clock, stop: stop, first: scope.Since}
 	open := a.opener(ctx, scope)
 	l.budget = a.budget(scope)
 	for _, c := range a.plan.Checks {
@@ -61,7 +61,7 @@ func (a *asker) Open(ctx context.Context, scope core.Asked) (core.Looker, error)
 		case c.Alarms != nil:
 			l.questions = append(l.questions, newAlarms(c, open(c.Alarms.Source, c.Timeout), scope))
 		case c.Run != nil:
-			l.questions = append(l.questions, newCommand(c, a.shell, a.clock, scope))
+			l.questions = append(l.questions, newCommand(c, a.shell, scope))
 		default:
 			l.questions = append(l.questions, unanswerable{errors.New("the check asks nothing; give it a threshold or run")})
 		}
@@ -127,6 +127,7 @@ var _ core.Delayed = (*looker)(nil)
 type looker struct {
 	plan      *core.Plan
 	shell     *shell.Runner
+	clock     core.Clock
 	stop      context.CancelFunc
 	first     time.Time
 	questions []question // in the order of the plan's checks
@@ -141,7 +142,7 @@ func (l *looker) delay(scope core.Asked, d time.Duration) {
 
 // Look asks all checks, some at the same time, and returns their verdicts in the order of the plan.
 func (l *looker) Look(ctx context.Context, at time.Time) core.Evidence {
-	seen := core.Evidence{First: l.first, At: at, Verdicts: make([]core.Verdict, len(l.questions)), Enough: true}
+	seen := core.Evidence{First: l.first, At: at, Late: l.clock.Now().Sub(at), Verdicts: make([]core.Verdict, len(l.questions)), Enough: true}
 	var g errgroup.Group
 	g.SetLimit(parallel)
 	if l.until != nil {
@@ -153,7 +154,7 @@ func (l *looker) Look(ctx context.Context, at time.Time) core.Evidence {
 	}
 	for i, q := range l.questions {
 		g.Go(func() error {
-			seen.Verdicts[i] = l.sign(i, q.answer(ctx, at))
+			seen.Verdicts[i] = l.sign(i, q.answer(ctx, at, seen.Late))
 			return nil
 		})
 	}
@@ -202,7 +203,7 @@ func (l *looker) Close() error {
 // unanswerable is a question that nobody can be asked.
 type unanswerable struct{ err error }
 
-func (u unanswerable) answer(_ context.Context, at time.Time) core.Verdict {
+func (u unanswerable) answer(_ context.Context, at time.Time, _ time.Duration) core.Verdict {
 	return core.Verdict{Verdict: core.Error, Reason: u.err.Error(), At: at}
 }
 

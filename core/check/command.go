@@ -20,16 +20,15 @@ const (
 type command struct {
 	script  core.Command
 	shell   *shell.Runner
-	clock   core.Clock
 	vars    shell.Vars
 	timeout time.Duration
 	every   time.Duration
 	last    core.Verdict
 }
 
-func newCommand(c core.Check, run *shell.Runner, clock core.Clock, scope core.Asked) *command {
+func newCommand(c core.Check, run *shell.Runner, scope core.Asked) *command {
 	return &command{
-		script: *c.Run, shell: run, clock: clock, timeout: c.Timeout, every: scope.Bake.Every,
+		script: *c.Run, shell: run, timeout: c.Timeout, every: scope.Bake.Every,
 		vars: shell.Vars{
 			Action: shell.ActionCheck, Rollout: scope.Rollout, Wave: scope.Wave, Version: scope.Version,
 			Previous: scope.Previous, Targets: scope.Targets,
@@ -39,8 +38,8 @@ func newCommand(c core.Check, run *shell.Runner, clock core.Clock, scope core.As
 
 // answer runs the command. That can only tell what is true now: for a look at the past a bad answer stays, but a good
 // one says nothing about what came after it.
-func (c *command) answer(ctx context.Context, at time.Time) core.Verdict {
-	if c.clock.Now().Sub(at) > c.every {
+func (c *command) answer(ctx context.Context, at time.Time, late time.Duration) core.Verdict {
+	if late > c.every {
 		if c.last.Verdict == core.Fail || c.last.Verdict == core.Error {
 			return c.last
 		}

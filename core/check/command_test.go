@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/check"
+	"github.com/breakwater-ci/breakwater/core/shell"
 )
 
 func TestCommand(t *testing.T) {
@@ -79,5 +81,37 @@ func TestCommandPast(t *testing.T) {
 		if about := v.At.Sub(start); about != time.Duration(look.about)*time.Minute {
 			t.Errorf("look at %d: the verdict is about %v", look.at, about)
 		}
+	}
+}
+
+// A slow clock goes on each time that somebody looks at it, as on a machine with too much to do.
+type slow struct{ clock }
+
+func (c *slow) Now() time.Time {
+	c.now = c.now.Add(20 * time.Millisecond)
+	return c.now
+}
+
+// TestCommandLate: a command that says nothing because the look was late has said how late it was, so that nobody decides by it.
+func TestCommandLate(t *testing.T) {
+	const every = 100 * time.Millisecond
+	kinds := make(map[core.VerdictKind]bool)
+	for late := time.Duration(0); late < 2*every; late += 5 * time.Millisecond {
+		asked := scope()
+		asked.Bake.Every = every
+		run := shell.New(t.TempDir(), []string{"PATH=/usr/bin:/bin"})
+		plan := &core.Plan{Checks: []core.Check{{Name: "smoke", Run: &core.Command{Script: ":"}, Timeout: time.Minute}}}
+		l, err := check.New(plan, nil, run, &slow{clock{start.Add(late)}}).Open(t.Context(), asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := l.Look(t.Context(), start)
+		if kind := seen.Verdicts[0].Verdict; kind != core.Pass && seen.Late < every {
+			t.Errorf("%s late it says %s, and that it was %s late", late, kind, seen.Late)
+		}
+		kinds[seen.Verdicts[0].Verdict] = true
+	}
+	if !kinds[core.Pass] || !kinds[core.Inconclusive] {
+		t.Errorf("it says %v", kinds)
 	}
 }

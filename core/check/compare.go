@@ -145,7 +145,7 @@ func (c *compare) delay() time.Duration {
 }
 
 // answer looks once.
-func (c *compare) answer(ctx context.Context, at time.Time) core.Verdict {
+func (c *compare) answer(ctx context.Context, at time.Time, _ time.Duration) core.Verdict {
 	if c.scope.Wave == "" {
 		return c.precheck(ctx, at)
 	}

@@ -57,7 +57,7 @@ func (t *threshold) delay(scope core.Asked) time.Duration {
 
 // answer looks once. A precheck has a single look, so that it looks into the past first: else a check that needs
 // several looks could not say a thing.
-func (t *threshold) answer(ctx context.Context, at time.Time) core.Verdict {
+func (t *threshold) answer(ctx context.Context, at time.Time, _ time.Duration) core.Verdict {
 	past := t.past
 	t.past = nil
 	for _, ago := range past {

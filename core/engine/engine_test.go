@@ -68,6 +68,7 @@ func (d *deploys) names() []string {
 type answers struct {
 	mu     sync.Mutex
 	ask    func(asked core.Asked, at time.Time) core.VerdictKind
+	late   func() time.Duration // how late the checks were when they looked; nil: not at all
 	opened []core.Asked
 }
 
@@ -90,7 +91,11 @@ func (a answering) Look(_ context.Context, at time.Time) core.Evidence {
 	if a.ask != nil {
 		kind = a.ask(a.asked, at)
 	}
-	return core.Evidence{Enough: true, Verdicts: []core.Verdict{{Check: "errors", Verdict: kind, Reason: "so it is", At: at}}}
+	seen := core.Evidence{Enough: true, Verdicts: []core.Verdict{{Check: "errors", Verdict: kind, Reason: "so it is", At: at}}}
+	if a.late != nil {
+		seen.Late = a.late()
+	}
+	return seen
 }
 
 // silent observes nothing.
