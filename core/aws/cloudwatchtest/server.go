@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go/encoding/cbor"
+
+	"github.com/breakwater-ci/breakwater/core/standin"
 )
 
 const (
@@ -31,19 +32,19 @@ const (
 	Role = "arn:aws:iam::123456789012:role/deploy"
 )
 
-// A Meddler stands before the server. It may answer itself, or call serve, or both.
-type Meddler func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
+// A Meddler stands before the server.
+type Meddler = standin.Meddler
 
 // A Server is CloudWatch in one region of one account.
 type Server struct {
+	standin.Front // what is noted is the action of each request, with the key that signed it
+
 	URL string // where it listens, unless a test serves it elsewhere
 
 	t     testing.TB
 	model model
 
 	mu      sync.Mutex
-	meddle  Meddler
-	asked   []string
 	page    int
 	metrics []metric
 	alarms  []Alarm
@@ -76,13 +77,6 @@ func Lookup(address string) func(name string) string {
 	return func(name string) string { return environ[name] }
 }
 
-// Meddle puts something before the server; nil takes it away.
-func (s *Server) Meddle(m Meddler) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meddle = m
-}
-
 // Page makes answers shorter: so many alarms, items or points in each.
 func (s *Server) Page(n int) {
 	s.mu.Lock()
@@ -90,24 +84,8 @@ func (s *Server) Page(n int) {
 	s.page = n
 }
 
-// Asked are the actions of all requests so far, each with the key that signed it.
-func (s *Server) Asked() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
-}
-
 // ServeHTTP implements [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	meddle := s.meddle
-	s.mu.Unlock()
-	if meddle != nil {
-		meddle(w, r, s.serve)
-		return
-	}
-	s.serve(w, r)
-}
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.Serve(w, r, s.serve) }
 
 var (
 	operation = regexp.MustCompile(`^/service/(\w+)/operation/(\w+)$`)
@@ -138,7 +116,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
-	s.asked = append(s.asked, "cloudwatch:"+path[2]+" "+signed[1])
+	s.Note("cloudwatch:" + path[2] + " " + signed[1])
 	s.call(w, path[2], body)
 }
 
@@ -199,7 +177,7 @@ func (s *Server) sts(w http.ResponseWriter, body []byte, key string) {
 		s.t.Error(err)
 	}
 	action := form.Get("Action")
-	s.asked = append(s.asked, "sts:"+action+" "+key)
+	s.Note("sts:" + action + " " + key)
 	w.Header().Set("Content-Type", "text/xml")
 	switch {
 	case action == "GetCallerIdentity":

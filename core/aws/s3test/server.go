@@ -23,6 +23,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/breakwater-ci/breakwater/core/standin"
 )
 
 const (
@@ -37,19 +39,19 @@ const (
 	mostKeys = 1000
 )
 
-// A Meddler stands before the server. It may answer itself, or call serve, or both.
-type Meddler func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
+// A Meddler stands before the server.
+type Meddler = standin.Meddler
 
 // A Server is S3 with one bucket.
 type Server struct {
+	standin.Front // what is noted is the action that a request needs, and the key or prefix
+
 	URL string
 
 	t testing.TB
 
 	mu      sync.Mutex
 	objects map[string]*object
-	meddle  Meddler
-	asked   []string
 	page    int
 	writes  int
 }
@@ -82,25 +84,11 @@ func (s *Server) Environ() []string {
 	return []string{"AWS_ENDPOINT_URL=" + s.URL, "AWS_ACCESS_KEY_ID=AKIDTEST", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION=" + Region}
 }
 
-// Meddle puts something before the server; nil takes it away.
-func (s *Server) Meddle(m Meddler) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meddle = m
-}
-
 // Page makes lists shorter.
 func (s *Server) Page(keys int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.page = keys
-}
-
-// Asked is every request so far: the action that it needs, and the key or prefix.
-func (s *Server) Asked() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
 }
 
 // Versions are all states that a key ever had, oldest first.
@@ -145,16 +133,7 @@ func (s *Server) Remove(key string) {
 }
 
 // ServeHTTP implements [http.Handler].
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	meddle := s.meddle
-	s.mu.Unlock()
-	if meddle != nil {
-		meddle(w, r, s.serve)
-		return
-	}
-	s.serve(w, r)
-}
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.Serve(w, r, s.serve) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
@@ -176,16 +155,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case owner != "" && owner != Account:
 		fail(w, 403, "AccessDenied", "Access Denied")
 	case r.Method == "GET" && key == "":
-		s.asked = append(s.asked, "s3:ListBucket "+r.URL.Query().Get("prefix"))
+		s.Note("s3:ListBucket " + r.URL.Query().Get("prefix"))
 		s.list(w, r)
 	case r.Method == "GET":
-		s.asked = append(s.asked, "s3:GetObject "+key)
+		s.Note("s3:GetObject " + key)
 		s.get(w, r, key)
 	case r.Method == "PUT" && key != "":
-		s.asked = append(s.asked, "s3:PutObject "+key)
+		s.Note("s3:PutObject " + key)
 		s.write(w, r, key, string(body))
 	case r.Method == "DELETE" && key != "":
-		s.asked = append(s.asked, "s3:DeleteObject "+key)
+		s.Note("s3:DeleteObject " + key)
 		if o := s.objects[key]; o != nil {
 			o.deleted = true
 		}

@@ -26,6 +26,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/breakwater-ci/breakwater/core/standin"
 )
 
 // description is GitHub's description of its API, cut to what is served here; see openapi.mjs.
@@ -48,6 +50,8 @@ const (
 
 // A Server is GitHub with one repository.
 type Server struct {
+	standin.Front // what is noted is METHOD PATH, without the repository's part of the path
+
 	URL string // of the API
 	Dir string // the bare repository
 
@@ -56,8 +60,6 @@ type Server struct {
 	mux *http.ServeMux
 
 	mu     sync.Mutex
-	meddle Meddler
-	asked  []string // METHOD path, in order
 	state  State
 	nextID int64
 }
@@ -149,13 +151,6 @@ func (s *Server) Environ() []string {
 	return []string{"GITHUB_API_URL=" + s.URL, "GITHUB_REPOSITORY=" + Repository, "GITHUB_TOKEN=" + Token}
 }
 
-// Asked returns the requests so far, as METHOD PATH, without the repository's part of the path.
-func (s *Server) Asked() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
-}
-
 // Look gives the state to a function, which may change it.
 func (s *Server) Look(do func(*State)) {
 	s.mu.Lock()
@@ -163,27 +158,13 @@ func (s *Server) Look(do func(*State)) {
 	do(&s.state)
 }
 
-// A Meddler answers a request in place of the server, or lets it serve.
-type Meddler func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
-
-// Meddle puts a meddler in front of every request from now on, for faults; nil: none.
-func (s *Server) Meddle(with Meddler) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meddle = with
-}
+// A Meddler stands before the server.
+type Meddler = standin.Meddler
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.asked = append(s.asked, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/repos/"+Repository))
-	meddle := s.meddle
-	s.mu.Unlock()
-	if meddle != nil {
-		meddle(w, r, s.serve)
-		return
-	}
-	s.serve(w, r)
+	s.Note(r.Method + " " + strings.TrimPrefix(r.URL.Path, "/repos/"+Repository))
+	s.Serve(w, r, s.serve)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {

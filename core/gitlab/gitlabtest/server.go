@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/breakwater-ci/breakwater/core/standin"
 )
 
 const (
@@ -35,6 +37,8 @@ const (
 
 // A Server is GitLab with one project.
 type Server struct {
+	standin.Front // of the API; what is noted is METHOD PATH, without the project's part of the path
+
 	URL string // of the API
 	Web string // of the project
 	Dir string // the bare repository
@@ -43,8 +47,6 @@ type Server struct {
 	mux *http.ServeMux
 
 	mu     sync.Mutex
-	meddle Meddler
-	asked  []string // METHOD path, in order
 	state  State
 	nextID int
 	racing func()
@@ -104,13 +106,6 @@ func (s *Server) JobEnviron() []string {
 	return []string{"CI_API_V4_URL=" + s.URL, "CI_PROJECT_PATH=" + Project, "CI_PROJECT_URL=" + s.Web, "CI_JOB_TOKEN=" + JobToken}
 }
 
-// Asked returns the requests to the API so far, as METHOD PATH, without the project's part of the path.
-func (s *Server) Asked() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
-}
-
 // Look gives the state to a function, which may change it.
 func (s *Server) Look(do func(*State)) {
 	s.mu.Lock()
@@ -118,15 +113,8 @@ func (s *Server) Look(do func(*State)) {
 	do(&s.state)
 }
 
-// A Meddler answers a request in place of the server, or lets it serve.
-type Meddler func(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc)
-
-// Meddle puts a meddler in front of every request to the API from now on, for faults; nil: none.
-func (s *Server) Meddle(with Meddler) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.meddle = with
-}
+// A Meddler stands before the server.
+type Meddler = standin.Meddler
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -134,15 +122,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serveGit(w, r)
 		return
 	}
-	s.mu.Lock()
-	s.asked = append(s.asked, r.Method+" "+strings.TrimPrefix(r.URL.Path, "/api/v4/projects/"+Project))
-	meddle := s.meddle
-	s.mu.Unlock()
-	if meddle != nil {
-		meddle(w, r, s.serve)
-		return
-	}
-	s.serve(w, r)
+	s.Note(r.Method + " " + strings.TrimPrefix(r.URL.Path, "/api/v4/projects/"+Project))
+	s.Serve(w, r, s.serve)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
