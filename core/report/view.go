@@ -227,7 +227,7 @@ func advice(r *core.Rollout, next time.Time, safe func(string) string) []string 
 		return []string{"The wave has passed, and no job is at work on what comes next. Run the same command, or re-run the CI job: it goes on where it stopped."}
 	}
 	if r.Lease.Holder.ID == "" && r.State == core.StateBaking {
-		return []string{"The bake is parked: no job waits for it. breakwater tick looks at it, and starts its CI run again when there is " +
+		return []string{"No job waits for the bake. A later job of the pipeline looks at it, or breakwater tick, which starts the CI run again when there is " +
 			"something to do. The same command, or a re-run of the CI job, looks at it at once."}
 	}
 	if next.IsZero() {
