@@ -142,7 +142,8 @@ func (l *looker) delay(scope core.Asked, d time.Duration) {
 
 // Look asks all checks, some at the same time, and returns their verdicts in the order of the plan.
 func (l *looker) Look(ctx context.Context, at time.Time) core.Evidence {
-	seen := core.Evidence{First: l.first, At: at, Late: l.clock.Now().Sub(at), Verdicts: make([]core.Verdict, len(l.questions)), Enough: true}
+	seen := core.Evidence{First: l.first, At: at, Verdicts: make([]core.Verdict, len(l.questions)), Enough: true}
+	late := l.clock.Now().Sub(at)
 	var g errgroup.Group
 	g.SetLimit(parallel)
 	if l.until != nil {
@@ -154,11 +155,14 @@ func (l *looker) Look(ctx context.Context, at time.Time) core.Evidence {
 	}
 	for i, q := range l.questions {
 		g.Go(func() error {
-			seen.Verdicts[i] = l.sign(i, q.answer(ctx, at, seen.Late))
+			seen.Verdicts[i] = l.sign(i, q.answer(ctx, at, late))
 			return nil
 		})
 	}
 	g.Wait() // the functions return no error
+	if slices.ContainsFunc(l.questions, func(q question) bool { c, ok := q.(*command); return ok && c.missed(late) }) {
+		seen.Late = late
+	}
 	l.judgeTogether(&seen)
 	return seen
 }

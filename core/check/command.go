@@ -36,10 +36,13 @@ func newCommand(c core.Check, run *shell.Runner, scope core.Asked) *command {
 	}
 }
 
+// missed reports whether it is too late for the command to tell of an instant.
+func (c *command) missed(late time.Duration) bool { return late > c.every }
+
 // answer runs the command. That can only tell what is true now: for a look at the past a bad answer stays, but a good
 // one says nothing about what came after it.
 func (c *command) answer(ctx context.Context, at time.Time, late time.Duration) core.Verdict {
-	if late > c.every {
+	if c.missed(late) {
 		if c.last.Verdict == core.Fail || c.last.Verdict == core.Error {
 			return c.last
 		}

@@ -129,7 +129,7 @@ func (s *session) look(ctx context.Context, at time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// What the checks took for late is late: an answer that is none because of that must not end a bake.
+	// Where a check was too late to tell, the look was: an answer that is none because of that must not end a bake.
 	seen.First, seen.At, seen.Late, seen.Took = first, at, max(seen.Late, asked.Sub(at)), s.Clock.Now().Sub(asked)
 	news := !sameKinds(l.seen.Verdicts, seen.Verdicts)
 	var renew []core.Event
