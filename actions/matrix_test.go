@@ -41,7 +41,7 @@ waves:
   - {name: some, select: {tier: some}}
   - {name: rest, select: all}
 deploy: {jobs: {}, parallel: 4}
-bake: {min: 0s, every: 100ms}
+bake: {min: 0s, every: 10s}
 checks: [{name: smoke, run: "test ! -e sick"}]
 `
 

@@ -95,7 +95,7 @@ environment: production
 targets: [{name: a}]
 waves: [{name: all, select: all}]
 deploy: {run: "true"}
-bake: {min: 0s, every: 100ms}
+bake: {min: 0s, every: 10s}
 checks: [{name: smoke, run: "true"}]
 `
 	parked := strings.Replace(simple, "min: 0s", "min: 30m, wait: park", 1)

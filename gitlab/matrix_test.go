@@ -42,7 +42,7 @@ waves:
   - {name: some, select: {tier: some}}
   - {name: rest, select: all}
 deploy: {jobs: {}, parallel: 3}
-bake: {min: 0s, every: 100ms}
+bake: {min: 0s, every: 10s}
 checks: [{name: smoke, run: "test ! -e sick"}]
 `
 
@@ -596,7 +596,7 @@ func TestMatrixThrift(t *testing.T) {
 			targets += fmt.Sprintf("  - {name: t%d-%d, labels: {wave: w%d}}\n", w, i, w)
 		}
 	}
-	m := newMatrix(t, plan+targets+"deploy: {jobs: {}, parallel: 100%}\nbake: {min: 0s, every: 100ms}\nrollback: {when: [check]}\nchecks: [{name: smoke, run: 'true'}]\n")
+	m := newMatrix(t, plan+targets+"deploy: {jobs: {}, parallel: 100%}\nbake: {min: 0s, every: 10s}\nrollback: {when: [check]}\nchecks: [{name: smoke, run: 'true'}]\n")
 	for w := range waves {
 		flags := []string{"--resume"}
 		if w == 0 {
