@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
@@ -15,15 +14,6 @@ import (
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/aws"
 )
-
-// Env is what a project takes from the process it runs in.
-type Env struct {
-	Lookup func(name string) string // of the environment
-	Clock  core.Clock
-
-	// Waits is told that a service asked for patience, and until when. It may be nil.
-	Waits func(why string, until time.Time)
-}
 
 // mostPages is how many pages of a hundred builds are looked through for that of a commit.
 const mostPages = 10
@@ -34,15 +24,15 @@ type Project struct {
 	session *aws.Session
 	started string // id of the build that this process has had made: a list shows it a little late
 
-	list  func(context.Context, *codebuild.ListBuildsForProjectInput, ...func(*codebuild.Options)) (*codebuild.ListBuildsForProjectOutput, error)
-	get   func(context.Context, *codebuild.BatchGetBuildsInput, ...func(*codebuild.Options)) (*codebuild.BatchGetBuildsOutput, error)
-	start func(context.Context, *codebuild.StartBuildInput, ...func(*codebuild.Options)) (*codebuild.StartBuildOutput, error)
+	list  aws.Call[codebuild.ListBuildsForProjectInput, codebuild.ListBuildsForProjectOutput, codebuild.Options]
+	get   aws.Call[codebuild.BatchGetBuildsInput, codebuild.BatchGetBuildsOutput, codebuild.Options]
+	start aws.Call[codebuild.StartBuildInput, codebuild.StartBuildOutput, codebuild.Options]
 }
 
 // Open returns a project that a plan requires a build of. It asks nobody yet.
-func Open(ctx context.Context, is core.RequiredBuild, env Env) (*Project, error) {
+func Open(ctx context.Context, is core.RequiredBuild, env aws.Env) (*Project, error) {
 	who := aws.Options{Region: is.AWS.Region, Role: is.AWS.Role, Account: is.AWS.Account}
-	session, err := aws.Open(ctx, who, aws.Env{Lookup: env.Lookup, Clock: env.Clock, Waits: env.Waits})
+	session, err := aws.Open(ctx, who, env)
 	if err != nil {
 		return nil, fmt.Errorf("the way to the project %s: %w", is.Project, err)
 	}

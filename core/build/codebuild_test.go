@@ -1,18 +1,15 @@
 package build_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws"
 	"github.com/breakwater-ci/breakwater/core/aws/awstest"
 	"github.com/breakwater-ci/breakwater/core/build"
 )
@@ -48,14 +45,7 @@ func newCloud(t *testing.T, builds ...awstest.Build) *awstest.Server {
 
 func open(t *testing.T, c *awstest.Server, is core.RequiredBuild) *build.Project {
 	t.Helper()
-	p, err := build.Open(t.Context(), is, build.Env{Clock: clock{}, Lookup: func(name string) string {
-		for _, entry := range c.Environ() {
-			if value, ok := strings.CutPrefix(entry, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}})
+	p, err := build.Open(t.Context(), is, aws.Env{Clock: clock{}, Lookup: c.Lookup})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,17 +154,9 @@ func TestPolicy(t *testing.T) {
 	for _, r := range c.Asked() {
 		asked = append(asked, r.Action)
 	}
-	text, err := os.ReadFile("../../docs/aws.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ = bytes.Cut(text, []byte("## Tests in CodeBuild before the first wave"))
-	var policy struct{ Statement []struct{ Action []string } }
-	if err := json.Unmarshal(regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindSubmatch(text)[1], &policy); err != nil {
-		t.Fatal(err)
-	}
+	want := awstest.Policy(t, "../../docs/aws.md", "## Tests in CodeBuild before the first wave")
 	slices.Sort(asked)
-	if asked = slices.Compact(asked); !slices.Equal(asked, policy.Statement[0].Action) {
-		t.Errorf("it asks for %q; docs/aws.md allows %q", asked, policy.Statement[0].Action)
+	if asked = slices.Compact(asked); !slices.Equal(asked, want) {
+		t.Errorf("it asks for %q; docs/aws.md allows %q", asked, want)
 	}
 }

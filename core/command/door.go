@@ -34,7 +34,7 @@ type lookAtLine = func(context.Context) (*core.Rollout, core.GateRules, error)
 func (s *ship) openDoors(ctx context.Context, urls []string, line core.Line) (entrances, error) {
 	var all entrances
 	for _, url := range urls {
-		d, err := door.Open(ctx, url, line, door.Env{Lookup: func(name string) string { return s.environ[name] }, Clock: s.Clock, Waits: s.waits("Door")})
+		d, err := door.Open(ctx, url, line, s.cloud("Door"))
 		if err != nil {
 			return nil, usage{err}
 		}
@@ -44,10 +44,10 @@ func (s *ship) openDoors(ctx context.Context, urls []string, line core.Line) (en
 }
 
 // swing opens and shuts the doors as the gate says.
-func (all entrances) swing(ctx context.Context, clock core.Clock, look lookAtLine) error {
+func (all entrances) swing(ctx context.Context, clock core.Clock, r *core.Rollout, rules core.GateRules, look lookAtLine) error {
 	var failed []error
 	for _, e := range all {
-		if err := e.swing(ctx, clock, look); err != nil {
+		if err := e.swing(ctx, clock, r, rules, look); err != nil {
 			failed = append(failed, fmt.Errorf("%s does not show the gate: %w", e.url, err))
 		}
 	}
@@ -56,14 +56,10 @@ func (all entrances) swing(ctx context.Context, clock core.Clock, look lookAtLin
 
 // swing opens or shuts one door. What somebody else has shut stays shut. Between the look at the line and the door's opening
 // something may have gone wrong on the line, which would then pass for what the opening answers: so it looks again.
-func (e *entrance) swing(ctx context.Context, clock core.Clock, look lookAtLine) error {
+func (e *entrance) swing(ctx context.Context, clock core.Clock, r *core.Rollout, rules core.GateRules, look lookAtLine) error {
 	is, err := e.Look(ctx)
 	if err != nil {
 		return err
-	}
-	r, rules, err := look(ctx)
-	if err != nil {
-		return errors.Join(err, e.shut(ctx, is, nobodyKnows(err)))
 	}
 	e.gate = core.AtGate(r, rules, is.Answers(r), clock.Now())
 	switch {

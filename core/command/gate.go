@@ -50,7 +50,7 @@ func (c *gateCmd) Run(ctx context.Context, s *ship) error {
 	for i, change := range changes {
 		gates[i] = core.AtGate(r, rules, slices.Contains(change.Labels, c.Answers), s.Clock.Now())
 	}
-	if err := errors.Join(c.showGates(ctx, s, l.Line(), changes, gates), doors.swing(ctx, s.Clock, look)); err != nil {
+	if err := errors.Join(c.showGates(ctx, s, l.Line(), changes, gates), doors.swing(ctx, s.Clock, r, rules, look)); err != nil {
 		return err
 	}
 	gate := core.AtGate(r, rules, false, s.Clock.Now())

@@ -146,7 +146,7 @@ func (s *ship) gear(p *core.Plan, dir string) (engine.Gear, error) {
 func (s *ship) driver(key, name string, options any, runner *shell.Runner, timeout time.Duration) (core.Driver, error) {
 	driver, err := deploy.Open(name, options, deploy.Env{
 		Shell: runner, Timeout: timeout, Clock: s.Clock, Waits: s.waits("Deploy"),
-		Lookup: func(name string) string { return s.environ[name] },
+		Lookup: s.getenv,
 	})
 	if err != nil {
 		return nil, usage{fmt.Errorf("%s: %w", key, err)}
@@ -196,7 +196,7 @@ func (s *ship) sources(p *core.Plan, dir string) (map[string]core.Source, error)
 // around is what sources take from this process.
 func (s *ship) around(dir string) metric.Env {
 	return metric.Env{Clock: s.Clock, Shell: s.shell(dir), Dir: dir, Proxy: http.ProxyFromEnvironment,
-		Lookup: func(name string) string { return s.environ[name] }}
+		Lookup: s.getenv}
 }
 
 // targets reads the plan's list of targets from where the plan says.

@@ -51,7 +51,7 @@ func (s *ship) fetchOnce(ctx context.Context, place, dir string) (ledger.File, b
 
 // inCodeCommit reads a file by the API of CodeCommit. What it is called has the commit in it.
 func (s *ship) inCodeCommit(ctx context.Context, at codecommit.Place) (ledger.File, error) {
-	client, err := codecommit.Open(ctx, aws.Options{}, aws.Env{Clock: s.Clock, Lookup: func(name string) string { return s.environ[name] }, Waits: s.waits("CodeCommit")})
+	client, err := codecommit.Open(ctx, aws.Options{}, s.cloud("CodeCommit"))
 	if err != nil {
 		return ledger.File{}, err
 	}
@@ -76,4 +76,12 @@ func elsewhere(place string) (repository, ref, name string, ok bool) {
 		}
 		end = at
 	}
+}
+
+// getenv is a variable of the job; empty if it has none of that name.
+func (s *ship) getenv(name string) string { return s.environ[name] }
+
+// cloud is how AWS is asked. Who waits for it is told by a title.
+func (s *ship) cloud(title string) aws.Env {
+	return aws.Env{Lookup: s.getenv, Clock: s.Clock, Waits: s.waits(title)}
 }

@@ -65,7 +65,7 @@ func (s *ship) proof(ctx context.Context, q *core.Requires) (proof, error) {
 		all = append(all, reader.Statuses)
 	}
 	for _, b := range q.Builds {
-		project, err := build.Open(ctx, b, build.Env{Lookup: func(name string) string { return s.environ[name] }, Clock: s.Clock, Waits: s.waits("Requires")})
+		project, err := build.Open(ctx, b, s.cloud("Requires"))
 		if err != nil {
 			return nil, usage{err}
 		}

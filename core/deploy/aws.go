@@ -75,10 +75,6 @@ func (a *amazon) open(ctx context.Context, o aws.Options) (*aws.Session, error) 
 	return way, nil
 }
 
-// A call is one operation of a service. A program that reflects on types keeps every method of every type that it can reach,
-// so no type here has a client of the SDK in it, with all of its operations, but the calls that a driver makes.
-type call[Input, Output, Options any] func(context.Context, *Input, ...func(*Options)) (*Output, error)
-
 // fillAll fills texts of the options with what an act is about.
 func fillAll(act core.Act, texts map[*string]string) error {
 	for to, text := range texts {

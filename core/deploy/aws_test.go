@@ -2,8 +2,6 @@ package deploy_test
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -61,23 +59,7 @@ var (
 
 // policyOf reads the actions in the section of a driver.
 func policyOf(t *testing.T, kind string) []string {
-	text, err := os.ReadFile("../../docs/drivers.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(text), "\n## `"+kind+"`\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	_, block, _ := strings.Cut(section, "\n```json\n")
-	block, _, _ = strings.Cut(block, "```")
-	var policy struct{ Statement []struct{ Action []string } }
-	if err := json.Unmarshal([]byte(block), &policy); err != nil {
-		t.Fatalf("the policy of %s: %v", kind, err)
-	}
-	var actions []string
-	for _, s := range policy.Statement {
-		actions = append(actions, s.Action...)
-	}
-	return actions
+	return awstest.Policy(t, "../../docs/drivers.md", "## `"+kind+"`")
 }
 
 // implied are actions that nobody asks for by themselves: AWS wants them permitted for what others do.

@@ -82,9 +82,9 @@ func (b *building) open(ctx context.Context) error {
 
 // codeBuildCalls are what is asked of CodeBuild.
 type codeBuildCalls struct {
-	StartBuild     call[codebuild.StartBuildInput, codebuild.StartBuildOutput, codebuild.Options]
-	BatchGetBuilds call[codebuild.BatchGetBuildsInput, codebuild.BatchGetBuildsOutput, codebuild.Options]
-	StopBuild      call[codebuild.StopBuildInput, codebuild.StopBuildOutput, codebuild.Options]
+	StartBuild     aws.Call[codebuild.StartBuildInput, codebuild.StartBuildOutput, codebuild.Options]
+	BatchGetBuilds aws.Call[codebuild.BatchGetBuildsInput, codebuild.BatchGetBuildsOutput, codebuild.Options]
+	StopBuild      aws.Call[codebuild.StopBuildInput, codebuild.StopBuildOutput, codebuild.Options]
 	builds         listBuilds
 }
 
@@ -99,7 +99,7 @@ func codeBuildCallsOf(way sdk.Config) codeBuildCalls {
 }
 
 // listBuilds is a call whose answer has pages.
-type listBuilds call[codebuild.ListBuildsForProjectInput, codebuild.ListBuildsForProjectOutput, codebuild.Options]
+type listBuilds aws.Call[codebuild.ListBuildsForProjectInput, codebuild.ListBuildsForProjectOutput, codebuild.Options]
 
 // ListBuildsForProject implements [codebuild.ListBuildsForProjectAPIClient].
 func (l listBuilds) ListBuildsForProject(ctx context.Context, in *codebuild.ListBuildsForProjectInput, o ...func(*codebuild.Options)) (*codebuild.ListBuildsForProjectOutput, error) {

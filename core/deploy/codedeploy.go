@@ -84,14 +84,14 @@ func (d *delivery) open(ctx context.Context) error {
 
 // codeDeployCalls are what is asked of CodeDeploy.
 type codeDeployCalls struct {
-	CreateDeployment          call[codedeploy.CreateDeploymentInput, codedeploy.CreateDeploymentOutput, codedeploy.Options]
-	GetDeployment             call[codedeploy.GetDeploymentInput, codedeploy.GetDeploymentOutput, codedeploy.Options]
-	ContinueDeployment        call[codedeploy.ContinueDeploymentInput, codedeploy.ContinueDeploymentOutput, codedeploy.Options]
-	StopDeployment            call[codedeploy.StopDeploymentInput, codedeploy.StopDeploymentOutput, codedeploy.Options]
-	ListDeploymentTargets     call[codedeploy.ListDeploymentTargetsInput, codedeploy.ListDeploymentTargetsOutput, codedeploy.Options]
-	BatchGetDeploymentTargets call[codedeploy.BatchGetDeploymentTargetsInput, codedeploy.BatchGetDeploymentTargetsOutput, codedeploy.Options]
-	BatchGetDeployments       call[codedeploy.BatchGetDeploymentsInput, codedeploy.BatchGetDeploymentsOutput, codedeploy.Options]
-	GetDeploymentGroup        call[codedeploy.GetDeploymentGroupInput, codedeploy.GetDeploymentGroupOutput, codedeploy.Options]
+	CreateDeployment          aws.Call[codedeploy.CreateDeploymentInput, codedeploy.CreateDeploymentOutput, codedeploy.Options]
+	GetDeployment             aws.Call[codedeploy.GetDeploymentInput, codedeploy.GetDeploymentOutput, codedeploy.Options]
+	ContinueDeployment        aws.Call[codedeploy.ContinueDeploymentInput, codedeploy.ContinueDeploymentOutput, codedeploy.Options]
+	StopDeployment            aws.Call[codedeploy.StopDeploymentInput, codedeploy.StopDeploymentOutput, codedeploy.Options]
+	ListDeploymentTargets     aws.Call[codedeploy.ListDeploymentTargetsInput, codedeploy.ListDeploymentTargetsOutput, codedeploy.Options]
+	BatchGetDeploymentTargets aws.Call[codedeploy.BatchGetDeploymentTargetsInput, codedeploy.BatchGetDeploymentTargetsOutput, codedeploy.Options]
+	BatchGetDeployments       aws.Call[codedeploy.BatchGetDeploymentsInput, codedeploy.BatchGetDeploymentsOutput, codedeploy.Options]
+	GetDeploymentGroup        aws.Call[codedeploy.GetDeploymentGroupInput, codedeploy.GetDeploymentGroupOutput, codedeploy.Options]
 	deployments               listDeployments
 }
 
@@ -111,7 +111,7 @@ func codeDeployCallsOf(way sdk.Config) codeDeployCalls {
 }
 
 // listDeployments is a call whose answer has pages.
-type listDeployments call[codedeploy.ListDeploymentsInput, codedeploy.ListDeploymentsOutput, codedeploy.Options]
+type listDeployments aws.Call[codedeploy.ListDeploymentsInput, codedeploy.ListDeploymentsOutput, codedeploy.Options]
 
 // ListDeployments implements [codedeploy.ListDeploymentsAPIClient].
 func (l listDeployments) ListDeployments(ctx context.Context, in *codedeploy.ListDeploymentsInput, o ...func(*codedeploy.Options)) (*codedeploy.ListDeploymentsOutput, error) {

@@ -107,13 +107,13 @@ func (p *passage) open(ctx context.Context) error {
 
 // codePipelineCalls are what is asked of CodePipeline.
 type codePipelineCalls struct {
-	StartPipelineExecution call[codepipeline.StartPipelineExecutionInput, codepipeline.StartPipelineExecutionOutput, codepipeline.Options]
-	RollbackStage          call[codepipeline.RollbackStageInput, codepipeline.RollbackStageOutput, codepipeline.Options]
-	GetPipelineState       call[codepipeline.GetPipelineStateInput, codepipeline.GetPipelineStateOutput, codepipeline.Options]
-	PutApprovalResult      call[codepipeline.PutApprovalResultInput, codepipeline.PutApprovalResultOutput, codepipeline.Options]
-	StopPipelineExecution  call[codepipeline.StopPipelineExecutionInput, codepipeline.StopPipelineExecutionOutput, codepipeline.Options]
-	ListActionExecutions   call[codepipeline.ListActionExecutionsInput, codepipeline.ListActionExecutionsOutput, codepipeline.Options]
-	GetPipelineExecution   call[codepipeline.GetPipelineExecutionInput, codepipeline.GetPipelineExecutionOutput, codepipeline.Options]
+	StartPipelineExecution aws.Call[codepipeline.StartPipelineExecutionInput, codepipeline.StartPipelineExecutionOutput, codepipeline.Options]
+	RollbackStage          aws.Call[codepipeline.RollbackStageInput, codepipeline.RollbackStageOutput, codepipeline.Options]
+	GetPipelineState       aws.Call[codepipeline.GetPipelineStateInput, codepipeline.GetPipelineStateOutput, codepipeline.Options]
+	PutApprovalResult      aws.Call[codepipeline.PutApprovalResultInput, codepipeline.PutApprovalResultOutput, codepipeline.Options]
+	StopPipelineExecution  aws.Call[codepipeline.StopPipelineExecutionInput, codepipeline.StopPipelineExecutionOutput, codepipeline.Options]
+	ListActionExecutions   aws.Call[codepipeline.ListActionExecutionsInput, codepipeline.ListActionExecutionsOutput, codepipeline.Options]
+	GetPipelineExecution   aws.Call[codepipeline.GetPipelineExecutionInput, codepipeline.GetPipelineExecutionOutput, codepipeline.Options]
 	executions             listExecutions
 }
 
@@ -132,7 +132,7 @@ func codePipelineCallsOf(way sdk.Config) codePipelineCalls {
 }
 
 // listExecutions is a call whose answer has pages.
-type listExecutions call[codepipeline.ListPipelineExecutionsInput, codepipeline.ListPipelineExecutionsOutput, codepipeline.Options]
+type listExecutions aws.Call[codepipeline.ListPipelineExecutionsInput, codepipeline.ListPipelineExecutionsOutput, codepipeline.Options]
 
 // ListPipelineExecutions implements [codepipeline.ListPipelineExecutionsAPIClient].
 func (l listExecutions) ListPipelineExecutions(ctx context.Context, in *codepipeline.ListPipelineExecutionsInput, o ...func(*codepipeline.Options)) (*codepipeline.ListPipelineExecutionsOutput, error) {

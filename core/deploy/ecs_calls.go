@@ -3,9 +3,11 @@ package deploy
 import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"github.com/breakwater-ci/breakwater/core/aws"
 )
 
-type ecsCall[Input, Output any] = call[Input, Output, ecs.Options]
+type ecsCall[Input, Output any] = aws.Call[Input, Output, ecs.Options]
 
 // ecsCalls are what is asked of ECS.
 type ecsCalls struct {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/breakwater-ci/breakwater/core"
 	"github.com/breakwater-ci/breakwater/core/shell"
+
+	"github.com/breakwater-ci/breakwater/core/aws"
 )
 
 // A function is the driver that sends the traffic of an alias of a Lambda function to the version that is asked for.
@@ -80,11 +82,11 @@ func (s *shift) open(ctx context.Context) error {
 
 // lambdaCalls are what is asked of Lambda.
 type lambdaCalls struct {
-	GetAlias                 call[lambda.GetAliasInput, lambda.GetAliasOutput, lambda.Options]
-	UpdateAlias              call[lambda.UpdateAliasInput, lambda.UpdateAliasOutput, lambda.Options]
-	GetFunctionConfiguration call[lambda.GetFunctionConfigurationInput, lambda.GetFunctionConfigurationOutput, lambda.Options]
-	UpdateFunctionCode       call[lambda.UpdateFunctionCodeInput, lambda.UpdateFunctionCodeOutput, lambda.Options]
-	PublishVersion           call[lambda.PublishVersionInput, lambda.PublishVersionOutput, lambda.Options]
+	GetAlias                 aws.Call[lambda.GetAliasInput, lambda.GetAliasOutput, lambda.Options]
+	UpdateAlias              aws.Call[lambda.UpdateAliasInput, lambda.UpdateAliasOutput, lambda.Options]
+	GetFunctionConfiguration aws.Call[lambda.GetFunctionConfigurationInput, lambda.GetFunctionConfigurationOutput, lambda.Options]
+	UpdateFunctionCode       aws.Call[lambda.UpdateFunctionCodeInput, lambda.UpdateFunctionCodeOutput, lambda.Options]
+	PublishVersion           aws.Call[lambda.PublishVersionInput, lambda.PublishVersionOutput, lambda.Options]
 	versions                 listVersions
 }
 
@@ -101,7 +103,7 @@ func lambdaCallsOf(way sdk.Config) lambdaCalls {
 }
 
 // listVersions is a call whose answer has pages.
-type listVersions call[lambda.ListVersionsByFunctionInput, lambda.ListVersionsByFunctionOutput, lambda.Options]
+type listVersions aws.Call[lambda.ListVersionsByFunctionInput, lambda.ListVersionsByFunctionOutput, lambda.Options]
 
 // ListVersionsByFunction implements [lambda.ListVersionsByFunctionAPIClient].
 func (l listVersions) ListVersionsByFunction(ctx context.Context, in *lambda.ListVersionsByFunctionInput, o ...func(*lambda.Options)) (*lambda.ListVersionsByFunctionOutput, error) {

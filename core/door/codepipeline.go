@@ -22,15 +22,15 @@ type stage struct {
 	line           core.Line
 	session        *aws.Session
 
-	state   func(context.Context, *codepipeline.GetPipelineStateInput, ...func(*codepipeline.Options)) (*codepipeline.GetPipelineStateOutput, error)
-	enable  func(context.Context, *codepipeline.EnableStageTransitionInput, ...func(*codepipeline.Options)) (*codepipeline.EnableStageTransitionOutput, error)
-	disable func(context.Context, *codepipeline.DisableStageTransitionInput, ...func(*codepipeline.Options)) (*codepipeline.DisableStageTransitionOutput, error)
+	state   aws.Call[codepipeline.GetPipelineStateInput, codepipeline.GetPipelineStateOutput, codepipeline.Options]
+	enable  aws.Call[codepipeline.EnableStageTransitionInput, codepipeline.EnableStageTransitionOutput, codepipeline.Options]
+	disable aws.Call[codepipeline.DisableStageTransitionInput, codepipeline.DisableStageTransitionOutput, codepipeline.Options]
 }
 
 // stageForm is what CodePipeline takes for the names of a pipeline and of a stage.
 var stageForm = regexp.MustCompile(`^//([A-Za-z0-9.@_-]{1,100})/([A-Za-z0-9.@_-]{1,100})$`)
 
-func openStage(ctx context.Context, place string, line core.Line, env Env) (core.Door, error) {
+func openStage(ctx context.Context, place string, line core.Line, env aws.Env) (core.Door, error) {
 	where, query, _ := strings.Cut(place, "?")
 	named := stageForm.FindStringSubmatch(where)
 	if named == nil {
@@ -40,7 +40,7 @@ func openStage(ctx context.Context, place string, line core.Line, env Env) (core
 	if err != nil {
 		return nil, err
 	}
-	session, err := aws.Open(ctx, who, aws.Env{Lookup: env.Lookup, Clock: env.Clock, Waits: env.Waits})
+	session, err := aws.Open(ctx, who, env)
 	if err != nil {
 		return nil, err
 	}

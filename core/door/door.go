@@ -6,24 +6,15 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws"
 )
-
-// Env is what a door takes from the process it runs in.
-type Env struct {
-	Lookup func(name string) string // of the environment
-	Clock  core.Clock
-
-	// Waits is told that a system asked for patience, and until when. It may be nil.
-	Waits func(why string, until time.Time)
-}
 
 // kinds are the schemes of the URLs of doors. What follows the colon is the opener's.
 var kinds = []struct {
 	scheme string
-	open   func(ctx context.Context, place string, line core.Line, env Env) (core.Door, error)
+	open   func(ctx context.Context, place string, line core.Line, env aws.Env) (core.Door, error)
 }{
 	{"codepipeline", openStage},
 }
@@ -33,7 +24,7 @@ var kinds = []struct {
 //	codepipeline://PIPELINE/STAGE  the way into a stage of a pipeline of CodePipeline, with options as in a URL: ?region=eu-west-1
 //
 // It asks nobody yet.
-func Open(ctx context.Context, url string, line core.Line, env Env) (core.Door, error) {
+func Open(ctx context.Context, url string, line core.Line, env aws.Env) (core.Door, error) {
 	scheme, place, _ := strings.Cut(url, ":")
 	var known []string
 	for _, kind := range kinds {

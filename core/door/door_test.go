@@ -1,10 +1,7 @@
 package door_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +9,7 @@ import (
 	"time"
 
 	"github.com/breakwater-ci/breakwater/core"
+	"github.com/breakwater-ci/breakwater/core/aws"
 	"github.com/breakwater-ci/breakwater/core/aws/awstest"
 	"github.com/breakwater-ci/breakwater/core/door"
 )
@@ -48,16 +46,7 @@ func open(t *testing.T, c *awstest.Server, url string, l core.Line) core.Door {
 	return d
 }
 
-func env(c *awstest.Server) door.Env {
-	return door.Env{Clock: clock{}, Lookup: func(name string) string {
-		for _, entry := range c.Environ() {
-			if value, ok := strings.CutPrefix(entry, name+"="); ok {
-				return value
-			}
-		}
-		return ""
-	}}
-}
+func env(c *awstest.Server) aws.Env { return aws.Env{Clock: clock{}, Lookup: c.Lookup} }
 
 // way is the transition into the stage.
 func way(c *awstest.Server) (is awstest.Transition) {
@@ -180,26 +169,9 @@ func TestDenied(t *testing.T) {
 		asked = append(asked, r.Action)
 	}
 	slices.Sort(asked)
-	if got, want := slices.Compact(asked), allowed(t); !slices.Equal(got, want) {
+	want := awstest.Policy(t, "../../docs/aws.md", "### The way into a stage, shut with the gate")
+	slices.Sort(want)
+	if got := slices.Compact(asked); !slices.Equal(got, want) {
 		t.Errorf("it asks for %q; docs/aws.md allows %q", got, want)
 	}
-}
-
-// allowed are the actions of the policy in docs/aws.md.
-func allowed(t *testing.T) []string {
-	text, err := os.ReadFile("../../docs/aws.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ = bytes.Cut(text, []byte("### The way into a stage"))
-	var policy struct{ Statement []struct{ Action []string } }
-	if err := json.Unmarshal(regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindSubmatch(text)[1], &policy); err != nil {
-		t.Fatal(err)
-	}
-	var actions []string
-	for _, s := range policy.Statement {
-		actions = append(actions, s.Action...)
-	}
-	slices.Sort(actions)
-	return actions
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,16 @@ func New(t testing.TB, now func() time.Time) *Server {
 // Environ is what leads a process to this server.
 func (s *Server) Environ() []string {
 	return []string{"AWS_ENDPOINT_URL=" + s.url, "AWS_ACCESS_KEY_ID=JOB", "AWS_SECRET_ACCESS_KEY=secret", "AWS_REGION=eu-west-1"}
+}
+
+// Lookup is a variable of a process that is led to this server.
+func (s *Server) Lookup(name string) string {
+	for _, entry := range s.Environ() {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // Look shows the state of a region, and lets it be changed.
