@@ -52,7 +52,7 @@ var floors = map[string]struct {
 	"core/backtest":           {may: []string{"core", "core/engine", "core/report"}, others: true},
 	"core/doctor":             {may: []string{"core", "core/shell"}, others: true},
 	"core/check":              {may: []string{"core", "core/shell", "core/judge"}, others: true},
-	"core/report":             {may: []string{"core"}, others: true},
+	"core/report":             {may: []string{"core", "core/plain"}, others: true},
 	"core/command":            {may: []string{"core", "core/*"}, others: true},
 	"actions":                 {may: []string{"core", "core/environ", "core/github"}, others: true},
 	"gitlab":                  {may: []string{"core", "core/environ", "core/plain", "core/gitlab"}},

@@ -40,7 +40,7 @@ func (s *source) SetStatus(ctx context.Context, commit string, st core.Status) e
 // status is a status as a comment, and the words that it begins with whatever it says.
 func (s *source) status(st core.Status) (first, text string) {
 	first = "Breakwater: **" + escaped(st.Name) + "** "
-	return first, fmt.Sprintf("%sis **%s**\n\n%s\n", first, escaped(string(st.State)), escaped(s.out.redacted(st.Description)))
+	return first, fmt.Sprintf("%sis **%s**: %s\n", first, escaped(string(st.State)), escaped(s.out.redacted(st.Description)))
 }
 
 // Comment implements [core.Commenter]: there is one comment for each name on each pull request that the commit came from, as
@@ -182,12 +182,8 @@ func (s *source) find(ctx context.Context, api *codecommit.Client, t codecommit.
 	return saying{}, false, nil
 }
 
-// marks are what means something in Markdown. Behind a backslash it means itself.
-var marks = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "{", `\{`, "}", `\}`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`,
-	"(", `\(`, ")", `\)`, "#", `\#`, "+", `\+`, "-", `\-`, "!", `\!`, "|", `\|`, "~", `\~`, "&", `\&`, "=", `\=`)
-
-// escaped is a text from anywhere as one line of Markdown that shows it as it is.
-func escaped(text string) string { return marks.Replace(plain.Line(text, valueLimit)) }
+// escaped is a text from anywhere as a part of one line of Markdown that shows it as it is.
+func escaped(text string) string { return plain.Markdown(plain.Line(text, valueLimit)) }
 
 // cut returns as many whole lines of a text as there is room for, in characters.
 func cut(text string, room int) string {

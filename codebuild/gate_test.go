@@ -106,9 +106,9 @@ func TestShow(t *testing.T) {
 		want []string
 	}{
 		{success("enter"), nil},
-		{failure("halted"), []string{"**failure**\n\nhalted"}},
+		{failure("halted"), []string{"**failure**: halted"}},
 		{failure("halted"), []string{"halted"}},
-		{success("enter"), []string{"**success**\n\nenter"}},
+		{success("enter"), []string{"**success**: enter"}},
 	} {
 		if _, failed := show(t, y.build(41+i), c.st); failed != nil {
 			t.Fatal(failed)

@@ -174,7 +174,7 @@ func TestStatus(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			y.wantSaid(commit, "Breakwater: **breakwater/shop/test** is **success**\n\ndone\n\n[Build 41](https://", "test2** is **failure**")
+			y.wantSaid(commit, "Breakwater: **breakwater/shop/test** is **success**: done\n\n[Build 41](https://", "test2** is **failure**")
 			if n := y.count("UpdateComment"); n != 2 {
 				t.Errorf("comments were changed %d times; want 2", n)
 			}
@@ -265,7 +265,7 @@ func TestHostile(t *testing.T) {
 	if err := s.SetStatus(t.Context(), commit, failure("s3cr3t ![x](http://evil) <img src=x>\n# `big` **b** \\_")); err != nil {
 		t.Fatal(err)
 	}
-	y.wantSaid(commit, `\*\*\* \!\[x\]\(http://evil\) \<img src\=x\> \# `+"\\`big\\`"+` \*\*b\*\* \\\_`)
+	y.wantSaid(commit, `is **failure**: \*\*\* !\[x\](http://evil) &lt;img src=x&gt; \# &#96;big&#96; \*\*b\*\* &#92;\_`)
 }
 
 // TestComment: a report is where its commit was discussed, else on the commit.

@@ -1,4 +1,4 @@
-// Package plain makes text safe for CI systems that take no commands from a log and mask little by themselves.
+// Package plain makes text safe: for Markdown, and for CI systems that take no commands from a log and mask little by themselves.
 package plain
 
 import (
@@ -59,3 +59,14 @@ func Line(value string, most int) string {
 	}
 	return value
 }
+
+// markup are the characters that mean something in Markdown as GitHub, GitLab and CodeCommit have it. Those that would also end a
+// table's cell, or start HTML, become entities, which no parser takes for structure.
+var markup = strings.NewReplacer(
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", `\`, "&#92;", "`", "&#96;",
+	"*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`, "$", `\$`, "#", `\#`,
+)
+
+// Markdown makes text safe inside a line or a table's cell of Markdown: it shows as it is. The text is one line, and not the
+// first thing on it.
+func Markdown(text string) string { return markup.Replace(text) }

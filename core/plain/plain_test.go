@@ -63,3 +63,17 @@ func FuzzLine(f *testing.F) {
 		}
 	})
 }
+
+// TestMarkdown: nothing of a text means anything but itself.
+func TestMarkdown(t *testing.T) {
+	for text, want := range map[string]string{
+		"a-1 (b), c.":       "a-1 (b), c.",
+		"<b>&|":             "&lt;b&gt;&amp;&#124;",
+		"*a* _b_ [c](d) ~e": `\*a\* \_b\_ \[c\](d) \~e`,
+		"`x` \\ $1 #2":      "&#96;x&#96; &#92; \\$1 \\#2",
+	} {
+		if got := Markdown(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}

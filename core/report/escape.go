@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/breakwater-ci/breakwater/core/plain"
 )
 
 // line makes untrusted text safe to stand in a line of a terminal or a job's log: one line, nothing that moves a
@@ -111,17 +113,10 @@ func cut(s string, width int) string {
 	return strings.TrimRight(string(r[:width-3]), " ") + "..."
 }
 
-// markup are the characters that mean something in GitHub's and GitLab's Markdown. Those that would also end a table's
-// cell, or start HTML, become entities, which no parser takes for structure.
-var markup = strings.NewReplacer(
-	"&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", `\`, "&#92;", "`", "&#96;",
-	"*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "~", `\~`, "$", `\$`, "#", `\#`,
-)
-
 // markdown makes untrusted text safe inside a line or a table's cell of Markdown: it shows as it is, does not call
 // anybody, and is at most width characters. It must not be the first thing on a line.
 func markdown(s string, width int) string {
-	return markup.Replace(unmention(line(s, width)))
+	return plain.Markdown(unmention(line(s, width)))
 }
 
 // unmention puts a space of no width behind every @ that would call somebody.

@@ -38,7 +38,7 @@ func levelPaint(f core.Finding) paint {
 	case f.Level == core.LevelWarning:
 		return yellow
 	default:
-		return plain
+		return none
 	}
 }
 

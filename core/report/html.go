@@ -196,7 +196,7 @@ func newEventSheet(e core.Event) eventSheet {
 }
 
 // tones are the names of colours in the page.
-var tones = map[paint]string{green: "good", yellow: "warn", red: "bad", cyan: "work", plain: "idle"}
+var tones = map[paint]string{green: "good", yellow: "warn", red: "bad", cyan: "work", none: "idle"}
 
 func tone(state string) string { return tones[statePaint(state)] }
 

@@ -23,7 +23,7 @@ type cell struct {
 type paint string
 
 const (
-	plain  paint = ""
+	none   paint = ""
 	bold   paint = "1"
 	dim    paint = "2"
 	red    paint = "31"
@@ -34,7 +34,7 @@ const (
 
 // on paints text if colour is wanted.
 func (p paint) on(text string, color bool) string {
-	if !color || p == plain || text == "" {
+	if !color || p == none || text == "" {
 		return text
 	}
 	return "\x1b[" + string(p) + "m" + text + "\x1b[0m"

@@ -162,7 +162,7 @@ func statePaint(state string) paint {
 	case string(core.StateDeploying), string(core.StateBaking):
 		return cyan
 	default:
-		return plain
+		return none
 	}
 }
 
@@ -176,7 +176,7 @@ func verdictPaint(verdicts []core.Verdict) paint {
 			}
 		}
 	}
-	return plain
+	return none
 }
 
 // A page prints until the first error, and keeps it.
